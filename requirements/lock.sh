@@ -1,0 +1,10 @@
+#!/bin/sh
+# Write requirements/*.lock with pip-compile; `make lock` calls this.
+set -eu
+options="--quiet --upgrade --strip-extras --allow-unsafe --no-annotate --no-header
+  --no-emit-index-url --no-emit-find-links"
+pip-compile $options --extra dev -o requirements/dev.lock pyproject.toml requirements/cpu.in
+pip-compile $options -c requirements/dev.lock -o requirements/serve.lock \
+  pyproject.toml requirements/cpu.in
+# "+cpu" names one build of the same release; whichever the index offers will do.
+sed -i 's/+cpu$//' requirements/dev.lock requirements/serve.lock

@@ -1,0 +1,102 @@
+"""An engine that says what a test tells it to say, and remembers how it was treated.
+
+It loads nothing, so framing, errors and disconnects are tested in milliseconds. A script is a
+sequence of steps: a text becomes a delta, an exception is raised, an event is waited for.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Sequence
+from typing import TypeAlias
+
+from fimserve.engine import Completion, CompletionDelta, CompletionRequest, Usage
+from fimserve.engine.completion import FinishReason
+
+Step: TypeAlias = str | Exception | asyncio.Event
+
+USAGE = Usage(
+    prompt_tokens=19,
+    cached_tokens=12,
+    completion_tokens=9,
+    queue_ms=0.5,
+    ttft_ms=8.25,
+    e2e_ms=41.0,
+)
+"""What every finished completion of the fake reports."""
+
+
+class FakeEngine:
+    """Follows a script for every request.
+
+    Args:
+        script: Steps of one completion; the last text carries the finish reason.
+        finish_reason: How completions end; None ends them without saying so, as a bug would.
+    """
+
+    model_name = "fake-1b"
+
+    def __init__(
+        self,
+        script: Sequence[Step] = ("3.14159", " * r * r"),
+        finish_reason: FinishReason | None = "stop",
+    ) -> None:
+        self.script = tuple(script)
+        """Steps of the completions that begin from now on."""
+        self._finish_reason = finish_reason
+        self.requests: list[CompletionRequest] = []
+        self.num_open = 0
+        self.num_steps = 0
+        self.is_closed = False
+        # Threads wait for these: the engine runs in the server's.
+        self.begun = threading.Event()
+        self.ended = threading.Event()
+
+    @property
+    def last_request(self) -> CompletionRequest:
+        """The newest request."""
+        return self.requests[-1]
+
+    async def open(self, request: CompletionRequest) -> AsyncGenerator[CompletionDelta]:
+        """Yield what the script says.
+
+        Args:
+            request: Remembered.
+
+        Yields:
+            One delta per text.
+
+        Raises:
+            Exception: Where the script holds one.
+        """
+        self.requests.append(request)
+        self.num_open += 1
+        self.begun.set()
+        script = self.script
+        try:
+            for index, step in enumerate(script):
+                self.num_steps += 1
+                if isinstance(step, asyncio.Event):
+                    await step.wait()
+                elif isinstance(step, Exception):
+                    raise step
+                elif index == len(script) - 1 and self._finish_reason is not None:
+                    yield CompletionDelta(step, (1,), self._finish_reason, USAGE)
+                else:
+                    yield CompletionDelta(step, (1,))
+        finally:
+            self.num_open -= 1
+            self.ended.set()
+
+    def complete_blocking(self, request: CompletionRequest) -> Completion:
+        """Return the script's texts at once.
+
+        Args:
+            request: Remembered.
+        """
+        self.requests.append(request)
+        text = "".join(step for step in self.script if isinstance(step, str))
+        return Completion(text, self._finish_reason or "stop", USAGE)
+
+    async def aclose(self) -> None:
+        """Remember that the engine was closed."""
+        self.is_closed = True
