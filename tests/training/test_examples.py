@@ -1,0 +1,257 @@
+"""A file becomes one example: nothing lost, end token last, the shares that the mix asks for."""
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fimserve.prompt import Order, PromptParts, Renderer
+from fimtraining.examples import ExampleMix, SourceFile, make_example, strip_licence
+from fimtraining.tokenizer import MARKERS
+from support.own_family import own_renderer
+from support.source_texts import make_python
+
+END, PREFIX, MIDDLE, SUFFIX, _, REPOSITORY, FILE = range(len(MARKERS))
+LICENCE = "# Copyright 2024 Somebody\n# Licensed under the MIT licence\n\n"
+BODY = make_python(1)
+
+
+def make_file(text: str = BODY, path: str = "src/app.py") -> SourceFile:
+    return SourceFile("acme/tool", path, "python", text)
+
+
+NEIGHBOURS = [make_file(LICENCE + make_python(n), f"src/other{n}.py") for n in range(2, 7)]
+
+
+def make_mix(**settings: Any) -> ExampleMix:
+    """Return a mix that takes the text as it is: no path, no other files, licences kept."""
+    plain: dict[str, Any] = {"path_rate": 0.0, "repository_rate": 0.0, "licence_header_rate": 1.0}
+    return ExampleMix(**(plain | settings))
+
+
+def make_ids(seed: int, mix: ExampleMix, text: str = BODY) -> list[int]:
+    return make_example(make_file(text), NEIGHBOURS, mix, own_renderer(), random.Random(seed))
+
+
+class Hole(NamedTuple):
+    """An example with a hole, taken apart at its markers."""
+
+    before: str
+    suffix: str
+    after: str
+    """What stands behind the middle marker; the prefix first in SPM order."""
+
+    @property
+    def text(self) -> str:
+        return self.before + self.after + self.suffix
+
+
+def read_hole(ids: list[int]) -> Hole:
+    decode = own_renderer().encoder.decode
+    prefix, suffix, middle = (ids.index(marker) for marker in (PREFIX, SUFFIX, MIDDLE))
+    assert ids[-1] == END
+    return Hole(
+        decode(ids[prefix + 1 : suffix]),
+        decode(ids[suffix + 1 : middle]),
+        decode(ids[middle + 1 : -1]),
+    )
+
+
+# ------------------------------------------------------------------------------- the whole text
+
+
+@pytest.mark.parametrize("order", Order)
+@settings(deadline=None)
+@given(seed=st.integers(0, 10_000), text=st.text(max_size=200).map(lambda t: t.replace("\r", "")))
+def test_parts_of_a_hole_add_up_to_the_text(order: Order, seed: int, text: str) -> None:
+    mix = make_mix(fim_rate=1.0, orders={order.value: 1.0})
+    ids = make_ids(seed, mix, text)
+    assert Counter(i for i in ids if i < len(MARKERS)) == Counter((PREFIX, SUFFIX, MIDDLE, END))
+    assert read_hole(ids).text == text
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_psm_example_holds_prefix_then_suffix_then_middle(seed: int) -> None:
+    ids = make_ids(seed, make_mix(fim_rate=1.0, orders={"psm": 1.0}))
+    hole = read_hole(ids)
+    encode = own_renderer().encoder.encode
+    assert ids == [
+        PREFIX, *encode(hole.before), SUFFIX, *encode(hole.suffix), MIDDLE, *encode(hole.after), END
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_spm_example_opens_with_both_markers(seed: int) -> None:
+    ids = make_ids(seed, make_mix(fim_rate=1.0, orders={"spm": 1.0}))
+    assert ids[:2] == [PREFIX, SUFFIX]
+    hole = read_hole(ids)
+    assert hole.after + hole.suffix == BODY
+
+
+def test_example_without_a_hole_is_the_plain_text() -> None:
+    ids = make_ids(1, make_mix(fim_rate=0.0))
+    assert own_renderer().encoder.decode(ids[:-1]) == BODY
+    assert [i for i in ids if i < len(MARKERS)] == [END]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_end_token_is_last_and_nowhere_else(seed: int) -> None:
+    ids = make_ids(seed, ExampleMix())
+    assert ids[-1] == END
+    assert END not in ids[:-1]
+
+
+def test_marker_in_a_file_is_ordinary_text() -> None:
+    text = f"STOP = {list(MARKERS)}\n" * 3
+    ids = make_ids(3, make_mix(fim_rate=1.0), text)
+    assert Counter(i for i in ids if i < len(MARKERS)) == Counter((PREFIX, SUFFIX, MIDDLE, END))
+    assert read_hole(ids).text == text
+
+
+# ----------------------------------------------------------------------------------- determinism
+
+
+def test_example_is_a_function_of_its_seed() -> None:
+    drawn = [[make_ids(seed, ExampleMix()) for seed in range(20)] for _ in range(2)]
+    assert drawn[0] == drawn[1]
+    assert len({tuple(ids) for ids in drawn[0]}) > 10  # plain texts are the same
+
+
+# ------------------------------------------------------------------------------------ the shares
+
+
+@dataclass
+class RecordingRenderer:
+    """Keeps what it is asked to render."""
+
+    calls: list[tuple[PromptParts, str, Order]] = field(default_factory=list)
+
+    def render_training(self, parts: PromptParts, middle: str, order: Order) -> list[int]:
+        self.calls.append((parts, middle, order))
+        return [END]
+
+
+def record(mix: ExampleMix, count: int, text: str = BODY) -> list[tuple[PromptParts, str, Order]]:
+    recorder = RecordingRenderer()
+    rng = random.Random(5)
+    for _ in range(count):
+        make_example(make_file(text), NEIGHBOURS, mix, cast(Renderer, recorder), rng)
+    return recorder.calls
+
+
+def share(hits: int, of: int) -> Any:
+    """Return what compares equal to a share within three standard deviations of 2,000 draws."""
+    return pytest.approx(hits / of, abs=0.035)
+
+
+def test_holes_and_orders_come_in_their_shares() -> None:
+    calls = record(ExampleMix(), 2000)
+    holes = [order for parts, _, order in calls if parts.suffix is not None]
+    assert share(len(holes), len(calls)) == 0.7
+    orders = Counter(holes)
+    expected = {Order.PSM: 0.45, Order.SPM: 0.45, Order.MIDDLE_INCREMENT: 0.1}
+    assert {order: share(count, len(holes)) for order, count in orders.items()} == expected
+
+
+def test_paths_repositories_and_snippets_come_in_their_shares() -> None:
+    calls = [parts for parts, _, _ in record(ExampleMix(), 2000)]
+    assert share(sum(bool(p.snippets) for p in calls), 2000) == 0.15
+    # Beside snippets there is always a path; half of the paths have the repository's name.
+    assert share(sum(p.path is not None for p in calls), 2000) == 0.15 + 0.85 * 0.5
+    assert share(sum(p.repo is not None for p in calls), 2000) == (0.15 + 0.85 * 0.5) / 2
+    assert {p.path for p in calls} == {None, "src/app.py"}
+    assert {p.repo for p in calls} == {None, "tool"}
+    assert {p.language for p in calls} == {"python"}
+
+
+def test_snippets_are_other_files_without_their_licence() -> None:
+    calls = [parts for parts, _, _ in record(make_mix(repository_rate=1.0), 200)]
+    counts = Counter(len(parts.snippets) for parts in calls)
+    assert sorted(counts) == [1, 2, 3]
+    texts = {n.path: n.text.removeprefix(LICENCE) for n in NEIGHBOURS}
+    for parts in calls:
+        assert len({snippet.path for snippet in parts.snippets}) == len(parts.snippets)
+        assert all(texts[snippet.path] == snippet.text for snippet in parts.snippets)
+
+
+def test_long_snippet_is_cut_at_a_line() -> None:
+    mix = make_mix(repository_rate=1.0, max_snippet_chars=200)
+    for parts, _, _ in record(mix, 50):
+        for snippet in parts.snippets:
+            assert 100 < len(snippet.text) <= 200
+            assert snippet.text.endswith("\n")
+
+
+def test_no_neighbours_no_snippets() -> None:
+    recorder = RecordingRenderer()
+    mix = make_mix(repository_rate=1.0)
+    make_example(make_file(), [], mix, cast(Renderer, recorder), random.Random(1))
+    assert recorder.calls[0][0].snippets == ()
+
+
+def test_increment_is_the_start_of_the_hole() -> None:
+    mix = make_mix(fim_rate=1.0, orders={"middle-increment": 1.0})
+    calls = record(mix, 200)
+    assert all(
+        parts.prefix + parts.increment + middle + (parts.suffix or "") == BODY
+        for parts, middle, _ in calls
+    )
+    assert sum(bool(parts.increment) for parts, _, _ in calls) > 100
+    assert max(len(parts.increment) for parts, _, _ in calls) <= 200
+
+
+def test_licence_header_is_kept_in_its_share() -> None:
+    calls = record(make_mix(fim_rate=0.0, licence_header_rate=0.2), 2000, LICENCE + BODY)
+    texts = Counter(middle for _, middle, _ in calls)
+    assert set(texts) == {BODY, LICENCE + BODY}
+    assert share(texts[LICENCE + BODY], 2000) == 0.2
+
+
+def test_long_file_gives_a_window_of_whole_lines() -> None:
+    text = "".join(f"line {number}\n" for number in range(1000))
+    mix = make_mix(fim_rate=0.0, max_document_chars=500)
+    windows = [middle for _, middle, _ in record(mix, 300, text)]
+    assert all(len(window) <= 500 for window in windows)
+    assert all(f"\n{window}" in f"\n{text}" and window.endswith("\n") for window in windows)
+    assert len(set(windows)) > 200
+
+
+# ---------------------------------------------------------------------------------- licence text
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        LICENCE,
+        "#!/usr/bin/env python\n# Copyright 2024\n\n",
+        "// Copyright 2024 Somebody\n// All rights reserved.\n\n",
+        "/*\n * Licensed under the Apache License\n */\n",
+        "\n\n/* license: MIT */\n\n\n",
+    ],
+)
+def test_licence_comment_is_stripped(header: str) -> None:
+    assert strip_licence(header + BODY) == BODY
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BODY,
+        "# A module about nothing\n" + BODY,
+        BODY + LICENCE,
+        LICENCE,
+        '"""Copyright 2024."""\n' + BODY,
+        "",
+    ],
+)
+def test_other_text_is_left_alone(text: str) -> None:
+    assert strip_licence(text) == text
+
+
+def test_only_the_first_comment_goes() -> None:
+    text = "// Copyright 2024\n\n//go:build linux\n\npackage main\n"
+    assert strip_licence(text) == "//go:build linux\n\npackage main\n"

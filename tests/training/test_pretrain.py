@@ -1,0 +1,409 @@
+"""A run of a few thousand weights learns, stops, resumes as if it never had, and leaves a model."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import typer
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from typer.testing import CliRunner
+
+from fimserve.models import load_model
+from fimtraining import pretrain
+from fimtraining.packing import Corpus
+from fimtraining.pretrain import (
+    PretrainRecipe,
+    Process,
+    RecipeError,
+    load_recipe,
+    make_validation,
+    save_checkpoint,
+    train,
+)
+from support.tiny_corpus import write_tiny_corpus
+
+# Python 3.12 warns of forking beside other threads; a worker uses none of their locks.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning"),  # few cores
+]
+
+ALONE = Process(0, 1, torch.device("cpu"))
+
+
+@pytest.fixture
+def recipe(recipe_file: Path) -> PretrainRecipe:
+    return load_recipe(recipe_file, [])
+
+
+Run = Callable[..., list[tuple[float, float]]]
+
+
+@pytest.fixture
+def run(
+    recipe: PretrainRecipe,
+    corpus_dir: Path,
+    tokenizer_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Run:
+    """Train into a directory of tmp_path and return loss and gradient norm of every step."""
+    original = pretrain.run_step
+
+    def call(name: str, **settings: Any) -> list[tuple[float, float]]:
+        steps: list[tuple[float, float]] = []
+
+        def run_step(*arguments: Any) -> tuple[torch.Tensor, torch.Tensor]:
+            loss, norm = original(*arguments)
+            steps.append((float(loss), float(norm)))
+            return loss, norm
+
+        monkeypatch.setattr(pretrain, "run_step", run_step)
+        (tmp_path / name).mkdir(exist_ok=True)
+        defaults: dict[str, Any] = {
+            "num_workers": 0,
+            "resume": False,
+            "stop_after_s": 1e9,
+            "process": ALONE,
+        }
+        train(recipe, corpus_dir, tokenizer_dir, tmp_path / name, **(defaults | settings))
+        return steps
+
+    return call
+
+
+def read_metrics(run_dir: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+
+
+# -------------------------------------------------------------------------------------- training
+
+
+def test_run_learns_and_leaves_everything(run: Run, tmp_path: Path) -> None:
+    steps = run("run")
+    assert len(steps) == 60
+    assert steps[0][0] == pytest.approx(6.0, abs=0.2)  # log of 400 entries
+    assert sum(loss for loss, _ in steps[-5:]) / 5 < steps[0][0] - 1.5
+    rows = read_metrics(tmp_path / "run")
+    losses = [(row["step"], row["loss"]) for row in rows if "loss" in row]
+    assert losses == [(step, pytest.approx(steps[step - 1][0])) for step in (20, 40, 60)]
+    held_out = [row for row in rows if "validation/python" in row]
+    assert [row["step"] for row in held_out] == [30, 60]
+    assert held_out[1]["validation/python"] < held_out[0]["validation/python"]
+    assert held_out[1]["validation/go"] < held_out[0]["validation/go"]
+    assert [row["tokens"] for row in rows if "tokens" in row] == [
+        step * 4 * 64 for step in (20, 40, 60)
+    ]
+    assert json.loads((tmp_path / "run" / "recipe.json").read_text())["model"]["num_layers"] == 1
+
+
+def test_tensorboard_shows_the_metrics_as_soon_as_the_run_ends(run: Run, tmp_path: Path) -> None:
+    run("run", stop_after_s=0)
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    shown = {
+        (event.step, name): event.value
+        for name in events.Tags()["scalars"]
+        for event in events.Scalars(name)
+    }
+    logged = {
+        (row["step"], name): pytest.approx(value)
+        for row in read_metrics(tmp_path / "run")
+        for name, value in row.items()
+        if name != "step"
+    }
+    assert shown == logged
+    assert (20, "validation/python") in shown
+
+
+def test_model_of_a_run_is_served(run: Run, tmp_path: Path) -> None:
+    run("run")
+    loaded = load_model(str(tmp_path / "run" / "model"), device="cpu")
+    assert loaded.family == "fimserve"
+    saved = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["model"]
+    assert torch.equal(
+        loaded.model.embed_tokens.weight.float(), saved["embed_tokens.weight"].bfloat16().float()
+    )
+
+
+# A run stops after 40 passes: with three workers, the turn is then not at the first.
+@pytest.mark.parametrize("num_workers", [0, 3])
+def test_stopped_and_resumed_run_equals_one_that_never_stopped(
+    num_workers: int, run: Run, tmp_path: Path
+) -> None:
+    whole = run("whole", num_workers=num_workers)
+    parts = [
+        run("parts", num_workers=num_workers, resume=True, stop_after_s=seconds)
+        for seconds in (0, 0, 1e9)
+    ]
+    assert [len(part) for part in parts] == [20, 20, 20]
+    assert [step for part in parts for step in part] == [
+        (pytest.approx(loss, abs=1e-6), pytest.approx(norm, abs=1e-5)) for loss, norm in whole
+    ]
+    one, other = (
+        torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)
+        for name in ("whole", "parts")
+    )
+    assert (one["step"], one["positions"]) == (other["step"], other["positions"])
+    for name, weight in one["model"].items():
+        torch.testing.assert_close(other["model"][name], weight, atol=1e-6, rtol=0)
+
+
+def test_resume_without_a_checkpoint_starts_at_the_beginning(run: Run) -> None:
+    assert run("new", resume=True, stop_after_s=0) == run("plain", stop_after_s=0)
+
+
+def test_rerun_without_resume_starts_again(run: Run) -> None:
+    assert run("run", stop_after_s=0) == run("run", stop_after_s=0)
+
+
+def test_finished_run_resumes_to_nothing(run: Run) -> None:
+    run("run")
+    assert run("run", resume=True) == []
+
+
+def test_rows_that_do_not_divide_are_an_error(
+    recipe_file: Path, corpus_dir: Path, tokenizer_dir: Path, tmp_path: Path
+) -> None:
+    recipe = load_recipe(recipe_file, ["rows_per_step=5"])
+    with pytest.raises(RecipeError, match=r"5 is no multiple of rows_per_pass 2 times 1"):
+        train(
+            recipe, corpus_dir, tokenizer_dir, tmp_path,
+            num_workers=0, resume=False, stop_after_s=0, process=ALONE,
+        )  # fmt: skip
+
+
+def test_accumulated_passes_equal_one_large_pass(
+    recipe_file: Path, corpus_dir: Path, tokenizer_dir: Path, tmp_path: Path
+) -> None:
+    losses = []
+    for rows_per_pass in (1, 4):
+        recipe = load_recipe(
+            recipe_file, [f"rows_per_pass={rows_per_pass}", "schedule.num_steps=20"]
+        )
+        directory = tmp_path / str(rows_per_pass)
+        directory.mkdir()
+        train(
+            recipe, corpus_dir, tokenizer_dir, directory,
+            num_workers=0, resume=False, stop_after_s=1e9, process=ALONE,
+        )  # fmt: skip
+        losses.append([row["loss"] for row in read_metrics(directory) if "loss" in row])
+    # Not equal: the mean of the passes' means weighs tokens by their pass, and bf16 rounds.
+    assert losses[0] == pytest.approx(losses[1], abs=0.05)
+
+
+# ------------------------------------------------------------------------------------ validation
+
+
+def test_validation_is_fixed_and_only_of_held_out_files(
+    recipe: PretrainRecipe, corpus_dir: Path, tokenizer_dir: Path
+) -> None:
+    tokenizer = tokenizer_dir / "tokenizer.json"
+    first, second = (
+        make_validation(recipe, corpus_dir, tokenizer, ["go", "python", "rust"]) for _ in range(2)
+    )
+    assert list(first) == ["go", "python"]
+    for language, batch in first.items():
+        assert torch.equal(batch.token_ids, second[language].token_ids)
+        assert len(batch.token_ids) == recipe.rows_per_pass * recipe.row_tokens
+    assert len(Corpus(corpus_dir, "validation", "go")) == 1
+
+
+def test_training_needs_held_out_files(
+    recipe: PretrainRecipe, tokenizer_dir: Path, tmp_path: Path
+) -> None:
+    corpus = write_tiny_corpus(tmp_path / "corpus", num_validation=0)
+    with pytest.raises(FileNotFoundError, match="validation"):
+        train(
+            recipe, corpus, tokenizer_dir, tmp_path,
+            num_workers=0, resume=False, stop_after_s=0, process=ALONE,
+        )  # fmt: skip
+
+
+# ---------------------------------------------------------------------------------------- recipe
+
+
+def test_recipe_is_read_with_its_defaults(recipe: PretrainRecipe) -> None:
+    assert recipe.model.hidden_size == 16
+    assert recipe.model.norm_eps == 1e-5
+    assert recipe.optimiser.learning_rate == 0.02
+    assert recipe.optimiser.matrices == "muon"
+    assert recipe.mix.fim_rate == 0.7
+
+
+def test_overrides_replace_single_values(recipe_file: Path) -> None:
+    overrides = [
+        "seed=5",
+        'optimiser.matrices="adamw"',
+        "optimiser.betas=[0.8, 0.9]",
+        "mix.orders.spm=1.0",
+    ]
+    recipe = load_recipe(recipe_file, overrides)
+    assert (recipe.seed, recipe.optimiser.matrices) == (5, "adamw")
+    assert recipe.optimiser.betas == (0.8, 0.9)
+    assert recipe.mix.orders == {"spm": 1.0}
+    assert recipe.optimiser.learning_rate == 0.02
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("row_token=5", r"\['row_token'\]; known are .*'row_tokens'"),
+        ("model.layers=5", r"\[model\]: unknown \['layers'\]; known are .*'num_layers'"),
+        ("optimizer.learning_rate=1", r"\['optimizer'\]; known are .*'optimiser'"),
+        ("schedule.warmup=1", r"\['warmup'\]; known are .*'warmup_steps'"),
+    ],
+)
+def test_unknown_key_is_an_error_that_names_the_known_ones(
+    override: str, named: str, recipe_file: Path
+) -> None:
+    with pytest.raises(RecipeError, match=named):
+        load_recipe(recipe_file, [override])
+
+
+def test_missing_name_is_an_error_that_says_so(tmp_path: Path) -> None:
+    (tmp_path / "empty.toml").write_text("seed = 1\n")
+    with pytest.raises(RecipeError, match="name"):
+        load_recipe(tmp_path / "empty.toml", [])
+
+
+# ------------------------------------------------------------------------------------ checkpoint
+
+
+def test_failed_write_leaves_the_old_checkpoint(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("run", stop_after_s=0)
+    checkpoint = tmp_path / "run" / "checkpoint.pt"
+    before = checkpoint.read_bytes()
+
+    def fail_half_way(_: object, path: Path) -> None:
+        path.write_bytes(before[: len(before) // 2])
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", fail_half_way)
+        with pytest.raises(OSError, match="no space"):
+            run("run", resume=True, stop_after_s=0)
+    assert checkpoint.read_bytes() == before
+    assert len(run("run", resume=True)) == 40
+
+
+def test_checkpoint_is_written_beside_and_then_renamed(
+    recipe: PretrainRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = pretrain.TrainingLlama(recipe.model)
+    optimisers = pretrain.Optimisers(model, recipe.optimiser)
+    (tmp_path / "run").mkdir()
+    target = tmp_path / "run" / "checkpoint.pt"
+    target.write_bytes(b"old")
+    written: list[tuple[Path, bytes]] = []
+    save = torch.save
+
+    def watch(value: object, path: Path) -> None:
+        save(value, path)
+        written.append((path, target.read_bytes()))
+
+    monkeypatch.setattr(torch, "save", watch)
+    save_checkpoint(target, model, optimisers, 7, {0: 5}, ALONE)
+    assert written[0][0].parent == target.parent
+    assert written[0][1] == b"old"
+    assert [file.name for file in target.parent.iterdir()] == ["checkpoint.pt"]
+    saved = torch.load(target, weights_only=True)
+    assert (saved["step"], saved["positions"]) == (7, {0: 5})
+
+
+# ---------------------------------------------------------------------------------- command line
+
+
+def test_command_stops_and_resumes(
+    recipe_file: Path,
+    corpus_dir: Path,
+    tokenizer_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")  # what the command sets, undone after
+    app = typer.Typer()
+    app.command()(pretrain.main)
+    out = tmp_path / "run"
+    arguments = [str(recipe_file), "--corpus", str(corpus_dir), "--tokenizer", str(tokenizer_dir)]
+    arguments += ["--out", str(out), "--workers", "0", "--set", "schedule.num_steps=40"]
+    stopped = CliRunner().invoke(app, [*arguments, "--stop-after", "0"])
+    assert stopped.exit_code == 0, stopped.output
+    assert "step 20 of 40" in stopped.output
+    resumed = CliRunner().invoke(app, [*arguments, "--resume"])
+    assert resumed.exit_code == 0, resumed.output
+    assert "from step 20" in resumed.output
+    assert "step 40 of 40" in resumed.output
+    assert (out / "model" / "model.safetensors").exists()
+
+
+PARALLEL = """
+import sys
+from pathlib import Path
+import torch
+from fimtraining.pretrain import join_processes, load_recipe, train
+
+recipe_file, corpus, tokenizer, out = map(Path, sys.argv[1:])
+torch.set_num_threads(1)
+recipe = load_recipe(recipe_file, ["schedule.num_steps=40"])
+with join_processes() as process:
+    for name, resume, seconds in (("whole", 0, 1e9), ("parts", 0, 0), ("parts", 1, 1e9)):
+        train(
+            recipe, corpus, tokenizer, out / name,
+            num_workers=0, resume=bool(resume), stop_after_s=seconds, process=process,
+        )
+        torch.distributed.barrier()  # runs of their own would begin when all have ended
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_two_processes_train_one_model_and_resume(
+    recipe_file: Path, corpus_dir: Path, tokenizer_dir: Path, tmp_path: Path
+) -> None:
+    for name in ("whole", "parts"):
+        (tmp_path / name).mkdir()
+    run_in_two_processes(PARALLEL, recipe_file, corpus_dir, tokenizer_dir, tmp_path)
+    whole, parts = (
+        [(row["step"], row["loss"]) for row in read_metrics(tmp_path / name) if "loss" in row]
+        for name in ("whole", "parts")
+    )
+    assert [step for step, _ in whole] == [20, 40]
+    assert parts == [(step, pytest.approx(loss, abs=1e-6)) for step, loss in whole]
+    saved = torch.load(tmp_path / "parts" / "checkpoint.pt", weights_only=True)
+    assert sorted(saved["positions"]) == [0, 1]
+
+
+def run_in_two_processes(script: str, *arguments: Path) -> None:
+    """Run a script as torchrun would, twice at once, and leave no process behind."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "CUDA_VISIBLE_DEVICES": "",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "WORLD_SIZE": "2",
+    }
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    processes = [
+        subprocess.Popen(command, env=environment | {"RANK": str(rank)}, stderr=subprocess.PIPE)
+        for rank in range(2)
+    ]
+    try:
+        for process in processes:
+            _, errors = process.communicate(timeout=170)
+            assert process.returncode == 0, errors.decode()
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()

@@ -1,0 +1,86 @@
+"""Every shipped recipe parses through its real loader and asks for things that exist."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fimserve.prompt import Order
+from fimtraining.corpus.decontamination import Decontamination
+from fimtraining.corpus.languages import LANGUAGE_BY_EXTENSION
+from fimtraining.corpus.licences import PERMISSIVE
+from fimtraining.corpus.recipe import load_recipe, load_repositories
+from fimtraining.pretrain import PretrainRecipe
+from fimtraining.pretrain import load_recipe as load_pretrain_recipe
+from fimtraining.spans import SAMPLERS
+from support.shared import shared_file
+
+RECIPES = sorted((Path(__file__).resolve().parents[2] / "training" / "recipes").glob("*.toml"))
+
+
+def kind_of(recipe: Path) -> str:
+    """Return which loader a file is for, told by the keys that only its kind has."""
+    table: dict[str, Any] = tomllib.loads(recipe.read_text(encoding="utf-8"))
+    kinds = {"repository": "list", "languages": "corpus", "schedule": "pretrain"}
+    found = [kind for key, kind in kinds.items() if key in table]
+    assert len(found) == 1, f"{recipe.name}: {found}"
+    return found[0]
+
+
+def recipes_of(kind: str) -> list[Any]:
+    return [pytest.param(file, id=file.name) for file in RECIPES if kind_of(file) == kind]
+
+
+def test_every_kind_of_recipe_is_there() -> None:
+    assert {kind_of(recipe) for recipe in RECIPES} == {"list", "corpus", "pretrain"}
+    assert len(RECIPES) >= 3
+
+
+@pytest.mark.parametrize("file", recipes_of("corpus"))
+def test_corpus_recipe_names_what_its_list_holds(file: Path) -> None:
+    recipe = load_recipe(file)
+    assert recipe.name == file.stem
+    listed = {r.name for r in load_repositories(file.parent / recipe.repositories)}
+    assert set(recipe.validation_repositories) <= listed
+    assert set(recipe.languages) <= set(LANGUAGE_BY_EXTENSION.values())
+    assert set(recipe.max_bytes) <= set(recipe.languages)
+    assert 0.5 <= recipe.near_duplicate_threshold < 1
+
+
+@pytest.mark.parametrize("file", recipes_of("list"))
+def test_list_names_full_commits_and_permissive_licences(file: Path) -> None:
+    repositories = load_repositories(file)
+    assert len(repositories) >= 100
+    for repository in repositories:
+        assert repository.licence in PERMISSIVE, repository
+        assert repository.name.count("/") == 1, repository
+        assert len(repository.commit) == 40, repository
+        assert int(repository.commit, 16), repository
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("file", recipes_of("corpus"))
+def test_validation_repositories_are_no_benchmarks(file: Path) -> None:
+    listing = json.loads(shared_file("data/eval/decontamination.json").read_text(encoding="utf-8"))
+    names = frozenset(name.lower() for name in listing["repositories"])
+    rule = Decontamination(names, windows=frozenset(), anchors=frozenset())
+    assert rule.is_listed("Django/django")
+    assert not [n for n in load_recipe(file).validation_repositories if rule.is_listed(n)]
+
+
+@pytest.mark.parametrize("file", recipes_of("pretrain"))
+def test_pretraining_recipe_fits_together(file: Path) -> None:
+    recipe = load_pretrain_recipe(file, [])
+    assert isinstance(recipe, PretrainRecipe)
+    assert recipe.name == file.stem
+    assert recipe.rows_per_step % recipe.rows_per_pass == 0
+    assert recipe.row_tokens <= recipe.model.max_tokens
+    assert recipe.model.hidden_size == recipe.model.num_heads * recipe.model.head_dim
+    assert recipe.model.num_heads % recipe.model.num_kv_heads == 0
+    assert {Order(order) for order in recipe.mix.orders} == set(Order)
+    assert sum(recipe.mix.orders.values()) == pytest.approx(1)
+    assert set(recipe.mix.spans) <= set(SAMPLERS)
+    assert sum(recipe.mix.spans.values()) == pytest.approx(1)
+    assert recipe.schedule.warmup_steps < recipe.schedule.num_steps

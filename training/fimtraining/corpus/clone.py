@@ -1,0 +1,111 @@
+"""Read files of one commit from a local git clone, bare or not, without a work tree.
+
+One `git ls-tree` lists, one `git cat-file --batch` streams contents: no checkout, no network, and
+nothing of the repository is ever executed.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+# A partial clone lacks blobs and would fetch them when asked. The second variable is for git before
+# 2.44, which does not know the first and then fails instead.
+_OFFLINE = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": ""}
+
+
+class CloneError(Exception):
+    """A clone is missing, or git cannot read the commit asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class TreeFile:
+    """One regular file of a commit."""
+
+    path: str
+    blob: str
+    num_bytes: int
+
+
+def find_git_dir(clone: Path) -> Path:
+    """Return the git directory of a clone, which may be bare, checked out, or one level down.
+
+    Args:
+        clone: Directory of the clone.
+
+    Returns:
+        A directory with HEAD and objects.
+
+    Raises:
+        CloneError: If no git directory is found.
+    """
+    for candidate in (clone, clone / ".git", clone / "repo", clone / "repo" / ".git"):
+        if (candidate / "HEAD").is_file() and (candidate / "objects").is_dir():
+            return candidate
+    raise CloneError(f"{clone} holds no git directory; clone the repository there first")
+
+
+def _git(git_dir: Path, *arguments: str) -> bytes:
+    command = ["git", f"--git-dir={git_dir}", *arguments]
+    done = subprocess.run(command, env=os.environ | _OFFLINE, capture_output=True, check=False)
+    if done.returncode != 0:
+        reason = done.stderr.decode("utf-8", "replace").strip()
+        raise CloneError(f"git {' '.join(arguments)} failed in {git_dir}: {reason}")
+    return done.stdout
+
+
+def resolve_commit(git_dir: Path, revision: str = "HEAD") -> str:
+    """Return the full commit id of a revision."""
+    return _git(git_dir, "rev-parse", "--verify", f"{revision}^{{commit}}").decode().strip()
+
+
+def list_files(git_dir: Path, commit: str) -> list[TreeFile]:
+    """List the regular files of a commit; links and submodules are left out."""
+    listing = _git(git_dir, "ls-tree", "-r", "-l", "-z", "--full-tree", commit)
+    files: list[TreeFile] = []
+    for entry in listing.split(b"\0"):
+        if not entry:
+            continue
+        head, _, path = entry.partition(b"\t")
+        mode, kind, blob, size = head.split()
+        # git prints "BAD" as the size of a blob that a partial clone lacks.
+        if kind == b"blob" and mode in (b"100644", b"100755") and size.isdigit():
+            files.append(TreeFile(path.decode("utf-8", "replace"), blob.decode(), int(size)))
+    return files
+
+
+def read_blobs(git_dir: Path, files: Sequence[TreeFile]) -> Iterator[tuple[TreeFile, bytes]]:
+    """Yield each file with its content, in order; a blob the clone lacks is left out.
+
+    Args:
+        git_dir: Git directory of the clone.
+        files: Files as `list_files` names them.
+
+    Yields:
+        tuple[TreeFile, bytes]: File and content.
+
+    Raises:
+        CloneError: If git stops early, say at a damaged blob.
+    """
+    command = ["git", f"--git-dir={git_dir}", "cat-file", "--batch"]
+    # Chunks keep the request below the pipe's buffer, so neither side can block on the other.
+    for start in range(0, len(files), 256):
+        chunk = files[start : start + 256]
+        request = "".join(f"{file.blob}\n" for file in chunk).encode()
+        with subprocess.Popen(
+            command, env=os.environ | _OFFLINE, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(request)
+            process.stdin.close()
+            for file in chunk:
+                header = process.stdout.readline().split()
+                if len(header) != 3:  # "<blob> missing"
+                    continue
+                content = process.stdout.read(int(header[2]))
+                process.stdout.read(1)
+                yield file, content
+            if process.wait() != 0:
+                raise CloneError(f"git cat-file failed in {git_dir}; see its message above")

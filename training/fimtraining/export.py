@@ -1,0 +1,49 @@
+"""Write trained weights as a Hugging Face directory that other servers load as it is."""
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from fimtraining.model import TrainingLlama
+
+FIM_METADATA = {
+    "family": "fimserve",
+    "orders": ["psm", "spm", "middle-increment"],
+    "default_order": "spm",
+    "multiline_order": "psm",
+}
+
+
+def save_model(
+    model: TrainingLlama, tokenizer_dir: Path, out: Path, dtype: torch.dtype = torch.bfloat16
+) -> None:
+    """Write config, weights, tokenizer and the orders the model was trained for.
+
+    Args:
+        model: Trained model.
+        tokenizer_dir: Directory of `tokenizer.json` and `tokenizer_config.json`.
+        out: Directory to write.
+        dtype: Precision of the weights on disk.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    weights = {
+        f"model.{name}": value.detach().to("cpu", dtype).contiguous()
+        for name, value in model.state_dict().items()
+    }
+    save_file(weights, str(out / "model.safetensors"), metadata={"format": "pt"})
+    precision = {"torch_dtype": str(dtype).removeprefix("torch.")}
+    _write_json(out / "config.json", model.shape.config() | precision)
+    _write_json(
+        out / "generation_config.json",
+        {"eos_token_id": 0, "pad_token_id": 4, "do_sample": False},
+    )
+    _write_json(out / "fim.json", FIM_METADATA)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copyfile(tokenizer_dir / name, out / name)
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,226 @@
+"""Feed a training run: corpus shards -> examples -> rows of a fixed number of tokens.
+
+A row holds whole examples one after another; only its last one is cut. `cu_seqlens` tells attention
+where each begins, so none sees another. The stream is a pure function of (seed, position): workers
+take every n-th document of an epoch's shuffle, and a position alone resumes it.
+"""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from fimserve.prompt import Renderer, TextEncoder, load_format
+from fimtraining.examples import ExampleMix, SourceFile, make_example
+
+
+class Row(NamedTuple):
+    """One packed row and where its stream goes on."""
+
+    token_ids: Tensor
+    """[row_tokens] int32."""
+    lengths: Tensor
+    """[number of examples] int32, adding up to row_tokens."""
+    stream: int
+    """Number of the stream that made it."""
+    position: int
+    """Documents of the stream used up, this row included."""
+
+
+class Corpus:
+    """The documents of one split, held once in Arrow memory that forked workers share.
+
+    Args:
+        directory: Output of `fimtraining.corpus build`.
+        split: "train" or "validation".
+        language: Keep this language only.
+
+    Raises:
+        FileNotFoundError: If the split has no shard.
+    """
+
+    def __init__(self, directory: Path, split: str, language: str | None = None) -> None:
+        shards = sorted(directory.glob(f"{split}-*.parquet"))
+        if not shards:
+            raise FileNotFoundError(f"no {split}-*.parquet in {directory}; build the corpus first")
+        columns = ["repository", "path", "language", "text"]
+        table = pa.concat_tables([pq.read_table(shard, columns=columns) for shard in shards])
+        if language:
+            table = table.filter(pc.equal(table["language"], language))
+        self._columns = {name: table[name].combine_chunks() for name in columns}
+        self._first, self._last = self._repository_bounds()
+
+    def __len__(self) -> int:
+        return len(self._columns["text"])
+
+    def languages(self) -> list[str]:
+        """Return the languages of the documents, sorted."""
+        return sorted(pc.unique(self._columns["language"]).to_pylist())
+
+    def file(self, index: int) -> SourceFile:
+        """Return one document."""
+        value = {name: column[index].as_py() for name, column in self._columns.items()}
+        return SourceFile(**value)
+
+    def neighbours(self, index: int, rng: random.Random, count: int) -> list[SourceFile]:
+        """Return up to `count` other files of the same repository, near ones more often.
+
+        Files are stored in tree order, so a small distance means the same or a close directory.
+        """
+        first, last = int(self._first[index]), int(self._last[index])
+        found: dict[int, SourceFile] = {}
+        for _ in range(2 * count):
+            other = index + int(rng.gauss(0, 6))
+            if first <= other < last and other != index and other not in found:
+                found[other] = self.file(other)
+        return list(found.values())[:count]
+
+    def _repository_bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        names = self._columns["repository"].dictionary_encode().indices.to_numpy()
+        starts = np.flatnonzero(np.r_[True, names[1:] != names[:-1]])
+        ends = np.r_[starts[1:], len(names)]
+        sizes = ends - starts
+        return np.repeat(starts, sizes), np.repeat(ends, sizes)
+
+
+class PackedRows(IterableDataset[Row]):
+    """Endless rows of a corpus for one process of a run; every worker is a stream of its own.
+
+    Nothing is read until a worker iterates.
+
+    Args:
+        corpus: Documents.
+        tokenizer: `tokenizer.json` of the model.
+        mix: Shares of the kinds of examples.
+        row_tokens: Tokens per row.
+        seed: Seed of order and examples.
+        rank: Number of this process.
+        num_ranks: Processes of the run.
+        positions: Where each stream resumes; a stream not named starts at 0.
+        rotation: Batches already taken in turn from the workers, so that the turn goes on.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        tokenizer: Path,
+        mix: ExampleMix,
+        row_tokens: int,
+        seed: int,
+        rank: int = 0,
+        num_ranks: int = 1,
+        positions: dict[int, int] | None = None,
+        rotation: int = 0,
+    ) -> None:
+        super().__init__()
+        self.corpus, self.tokenizer, self.mix = corpus, tokenizer, mix
+        self.row_tokens, self.seed = row_tokens, seed
+        self.rank, self.num_ranks = rank, num_ranks
+        self.positions, self.rotation = positions or {}, rotation
+
+    def __iter__(self) -> Iterator[Row]:
+        """Yield rows for ever."""
+        worker = get_worker_info()
+        num_workers = worker.num_workers if worker else 1
+        turn = ((worker.id if worker else 0) + self.rotation) % num_workers
+        stream = self.rank * num_workers + turn
+        return self._rows(stream, self.num_ranks * num_workers)
+
+    def _rows(self, stream: int, num_streams: int) -> Iterator[Row]:
+        renderer = Renderer(load_format("fimserve"), TextEncoder.from_file(self.tokenizer))
+        position = self.positions.get(stream, 0)
+        ids: list[int] = []
+        lengths: list[int] = []
+        while True:
+            example = self._example(position * num_streams + stream, renderer)
+            position += 1
+            example = example[: self.row_tokens - len(ids)]
+            ids += example
+            lengths.append(len(example))
+            if len(ids) == self.row_tokens:
+                yield Row(
+                    torch.tensor(ids, dtype=torch.int32),
+                    torch.tensor(lengths, dtype=torch.int32),
+                    stream,
+                    position,
+                )
+                ids, lengths = [], []
+
+    def _example(self, number: int, renderer: Renderer) -> list[int]:
+        """Return the example of a global number: epoch and place in its shuffle."""
+        epoch, place = divmod(number, len(self.corpus))
+        index = shuffled(place, len(self.corpus), f"{self.seed}:{epoch}")
+        rng = random.Random(f"{self.seed}:{epoch}:{index}")
+        near = self.corpus.neighbours(index, rng, self.mix.max_snippets)
+        return make_example(self.corpus.file(index), near, self.mix, renderer, rng)
+
+
+def shuffled(place: int, size: int, key: str) -> int:
+    """Return the element at a place of a pseudo-random permutation of range(size).
+
+    A four-round Feistel network walks a cycle until it lands below `size`: no table of the
+    permutation is needed, so resuming anywhere costs nothing. Source: Black and Rogaway, "Ciphers
+    with Arbitrary Finite Domains", 2002.
+    """
+    half_bits = max(1, ((size - 1).bit_length() + 1) // 2)
+    mask = (1 << half_bits) - 1
+    seed = random.Random(key).getrandbits(64)
+    value = place
+    while True:
+        left, right = value >> half_bits, value & mask
+        for turn in range(4):
+            mixed = (right * 0x9E3779B97F4A7C15 + seed + turn * 0xD1B54A32D192ED03) & (2**64 - 1)
+            mixed = (mixed ^ (mixed >> 29)) * 0xBF58476D1CE4E5B9 & (2**64 - 1)
+            left, right = right, left ^ ((mixed >> 32) & mask)
+        value = left << half_bits | right
+        if value < size:
+            return value
+
+
+class Batch(NamedTuple):
+    """Rows laid end to end, ready for a variable-length attention."""
+
+    token_ids: Tensor
+    """[T] int64."""
+    targets: Tensor
+    """[T] int64, the next token of the same example; -100 behind an example's last token."""
+    positions: Tensor
+    """[T] int64, from 0 in each example."""
+    cu_seqlens: Tensor
+    """[C] int32, example borders from 0 to T, the last one repeated up to a fixed C."""
+    stream_positions: dict[int, int]
+    """Stream -> position, to resume behind this batch."""
+
+
+def collate(rows: list[Row], max_examples: int) -> Batch:
+    """Join rows into one batch.
+
+    Args:
+        rows: Rows of equal size.
+        max_examples: Fixed length of `cu_seqlens` less one, so that compiled code sees one shape.
+            Surplus examples get no loss.
+
+    Returns:
+        The batch, as long as its rows together.
+    """
+    ids = torch.cat([row.token_ids for row in rows]).long()
+    lengths = torch.cat([row.lengths for row in rows]).long()
+    ends = lengths.cumsum(0)
+    positions = torch.arange(len(ids)) - torch.repeat_interleave(ends - lengths, lengths)
+    targets = torch.cat([ids[1:], ids.new_full((1,), -100)])
+    targets[ends - 1] = -100
+    borders = torch.cat([ends.new_zeros(1), ends])
+    if len(borders) > max_examples + 1:
+        targets[borders[max_examples - 1] :] = -100
+        borders = torch.cat([borders[:max_examples], borders[-1:]])
+    padded = torch.full((max_examples + 1,), len(ids), dtype=torch.int32)
+    padded[: len(borders)] = borders.int()
+    return Batch(ids, targets, positions, padded, {row.stream: row.position for row in rows})
