@@ -1,0 +1,156 @@
+"""From a model's name to its weights in memory, ready to run.
+
+Modules are assembled on the meta device and filled tensor by tensor, so that no more than one
+tensor exists twice. Every tensor of the shape must be there and none that the shape does not know:
+a checkpoint that half fits is refused rather than run.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fimserve.models.checkpoint_directory import read_eos_token_ids, read_fim_metadata
+from fimserve.models.config import LlamaConfig
+from fimserve.models.errors import BrokenCheckpoint
+from fimserve.models.llama import LlamaModel
+from fimserve.models.placement import choose_device, choose_dtype
+from fimserve.models.resolve import resolve_model
+from fimserve.models.weight_files import WeightFiles, is_scale
+
+logger = logging.getLogger(__name__)
+
+_IGNORED_SUFFIX = ".rotary_emb.inv_freq"
+"""Old checkpoints store the rope frequencies, which follow from the config."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """Holds a model in memory and what its checkpoint says about itself."""
+
+    name: str
+    """Name to show: the hub id, "embedded", or the directory's last part."""
+    model: LlamaModel
+    """The weights, in eval mode, without gradients."""
+    config: LlamaConfig
+    """Shape of the model."""
+    encoder_path: Path
+    """Its tokenizer.json."""
+    family: str | None
+    """Prompt format named by the checkpoint; None = unknown."""
+    orders: tuple[str, ...]
+    """Prompt orders it was trained for; empty = unknown."""
+    default_order: str | None
+    """Order to use when the request names none; None = unknown."""
+    multiline_order: str | None
+    """The same where several lines are wanted; None = the default one."""
+    eos_token_ids: frozenset[int]
+    """Ids that end a completion."""
+
+
+def load_model(
+    name: str, device: str = "auto", dtype: str = "auto", allow_download: bool = True
+) -> LoadedModel:
+    """Return a model ready to run.
+
+    Fails with a ModelError that says what to do: see `fimserve.models.errors`.
+
+    Args:
+        name: "embedded", a checkpoint directory, or a hub id.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        dtype: "auto", "bf16" or "fp32".
+        allow_download: Whether the hub may be asked.
+
+    Returns:
+        Weights, shape and metadata.
+
+    Raises:
+        BrokenCheckpoint: If there is no tokenizer.json.
+    """
+    started = time.perf_counter()
+    directory = resolve_model(name, allow_download)
+    config = LlamaConfig.from_json(directory / "config.json")
+    encoder_path = directory / "tokenizer.json"
+    if not encoder_path.exists():
+        raise BrokenCheckpoint(
+            f"{directory} has no tokenizer.json; save the tokenizer in its fast form beside it"
+        )
+    metadata = read_fim_metadata(directory)
+    chosen_device = choose_device(device)
+    chosen_dtype = choose_dtype(dtype, chosen_device)
+    model = load_weights(directory, config, chosen_device, chosen_dtype)
+    logger.info(
+        "loaded %s from %s on %s in %s, %.1f s",
+        name, directory, chosen_device, chosen_dtype, time.perf_counter() - started,
+    )  # fmt: skip
+    return LoadedModel(
+        name=name if not Path(name).expanduser().is_dir() else directory.resolve().name,
+        model=model,
+        config=config,
+        encoder_path=encoder_path,
+        family=metadata.family,
+        orders=metadata.orders,
+        default_order=metadata.default_order,
+        multiline_order=metadata.multiline_order,
+        eos_token_ids=read_eos_token_ids(directory, config),
+    )
+
+
+def load_weights(
+    directory: Path, config: LlamaConfig, device: torch.device, dtype: torch.dtype
+) -> LlamaModel:
+    """Return the model of a checkpoint directory, int8 matrices multiplied out.
+
+    Args:
+        directory: Checkpoint directory.
+        config: Its shape.
+        device: Where to put the weights.
+        dtype: Their precision in memory.
+
+    Returns:
+        The model in eval mode, without gradients.
+
+    Raises:
+        BrokenCheckpoint: If tensors are missing, unknown or of the wrong shape.
+    """
+    with torch.device("meta"):
+        model = LlamaModel(config)
+    expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    tensors: dict[str, Tensor] = {}
+    with WeightFiles(directory) as files:
+        stored = {_strip(name): name for name in sorted(files.names) if _is_wanted(name, config)}
+        _check_names(directory, set(expected), set(stored))
+        for name, stored_name in stored.items():
+            tensor = files.read_dense(stored_name)
+            if tensor.shape != expected[name]:
+                raise BrokenCheckpoint(
+                    f"{directory}: {stored_name!r} has shape {list(tensor.shape)}, config.json "
+                    f"says {list(expected[name])}"
+                )
+            tensors[name] = tensor.to(device=device, dtype=dtype)
+    model.load_state_dict(tensors, assign=True)
+    return model.eval().requires_grad_(False)
+
+
+def _strip(name: str) -> str:
+    return name.removeprefix("model.")
+
+
+def _is_wanted(name: str, config: LlamaConfig) -> bool:
+    if is_scale(name) or name.endswith(_IGNORED_SUFFIX):
+        return False
+    return not (config.tie_embeddings and name == "lm_head.weight")
+
+
+def _check_names(directory: Path, expected: set[str], stored: set[str]) -> None:
+    missing, unknown = sorted(expected - stored), sorted(stored - expected)
+    if missing or unknown:
+        raise BrokenCheckpoint(
+            f"{directory}: the weights do not fit config.json; {len(missing)} tensors missing "
+            f"{missing[:3]}, {len(unknown)} unknown {unknown[:3]}"
+        )

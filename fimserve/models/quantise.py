@@ -1,0 +1,117 @@
+"""Weights as int8 with one scale per output row, and the directory that holds them.
+
+A matrix becomes round(weight / scale) with scale = max|row| / 127 in fp32; norms stay as they
+are. The layout is that of compressed-tensors ("int-quantized", weight and weight_scale), embedding
+included, with `dequantize` set: transformers then multiplies it out while loading, which is what
+makes a tied int8 embedding work there (5.23 with compressed-tensors 0.20 tried), and llama.cpp's
+converter multiplies out by name. vLLM wants the bf16 directory that `export` writes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fimserve.models.checkpoint_directory import copy_side_files
+from fimserve.models.config import LlamaConfig
+from fimserve.models.errors import BrokenCheckpoint
+from fimserve.models.json_file import JsonObject, read_json, write_json
+from fimserve.models.weight_files import WeightFiles, scale_name, write_weights
+
+MAX_CODE = 127
+"""Codes run from -127 to 127: symmetric, so that zero stays zero."""
+
+
+def quantise_matrix(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return int8 codes and row scales of a matrix.
+
+    Shapes:
+        weight:  [out, in]  bf16|fp32
+        returns: [out, in]  int8, and [out, 1] fp32
+
+    Args:
+        weight: Matrix to store; a row of zeros, or nearly so, gets the scale 1.
+
+    Returns:
+        Codes and scales; codes * scales is within half a scale of the weight.
+
+    Raises:
+        BrokenCheckpoint: If the matrix holds an infinity or a NaN.
+    """
+    wide = weight.float()
+    if not torch.isfinite(wide).all():
+        raise BrokenCheckpoint("a weight matrix holds NaN or infinity; it cannot be quantised")
+    largest = wide.abs().amax(dim=1, keepdim=True)  # [out, 1]
+    scales = largest / MAX_CODE
+    # Below the smallest normal number a scale has no precision left, and may be 0.
+    scales = torch.where(scales >= torch.finfo(torch.float32).tiny, scales, 1.0)
+    codes = (wide / scales).round().clamp(-MAX_CODE, MAX_CODE).to(torch.int8)
+    return codes, scales
+
+
+def quantise_checkpoint(source: Path, target: Path) -> Path:
+    """Write a checkpoint with every matrix as int8.
+
+    Fails as loading does: on a damaged checkpoint and on one that is not served here.
+
+    Args:
+        source: Checkpoint directory with floating-point weights.
+        target: Directory to write; created if absent.
+
+    Returns:
+        The directory written.
+
+    Raises:
+        BrokenCheckpoint: If the source is quantised already.
+    """
+    config = LlamaConfig.from_json(source / "config.json")
+    if config.quantised:
+        raise BrokenCheckpoint(f"{source} is quantised already; start from its bf16 form")
+    copy_side_files(source, target)
+    write_weights(target, _quantise_all(source, config))
+    keys = read_json(source / "config.json")
+    keys["quantization_config"] = make_quantisation_config(config)
+    write_json(target / "config.json", keys)
+    return target
+
+
+def make_quantisation_config(config: LlamaConfig) -> JsonObject:
+    """Return the `quantization_config` of config.json for this module's layout."""
+    weights: JsonObject = {
+        "num_bits": 8,
+        "type": "int",
+        "symmetric": True,
+        "strategy": "channel",
+        "dynamic": False,
+    }
+    group: JsonObject = {
+        "targets": ["Linear", "Embedding"],
+        "weights": weights,
+        "input_activations": None,
+        "output_activations": None,
+    }
+    return {
+        "quant_method": "compressed-tensors",
+        "format": "int-quantized",
+        "quantization_status": "compressed",
+        "dequantize": True,
+        # A tied output layer has no tensor of its own.
+        "ignore": ["lm_head"] if config.tie_embeddings else [],
+        "config_groups": {"group_0": group},
+    }
+
+
+def _quantise_all(source: Path, config: LlamaConfig) -> dict[str, Tensor]:
+    tensors: dict[str, Tensor] = {}
+    with WeightFiles(source) as files:
+        for name in sorted(files.names):
+            if config.tie_embeddings and name == "lm_head.weight":
+                continue
+            tensor = files.read(name)
+            if tensor.ndim == 2:
+                tensors[name], tensors[scale_name(name)] = quantise_matrix(tensor)
+            else:
+                tensors[name] = tensor
+    return tensors

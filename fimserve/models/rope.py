@@ -1,0 +1,116 @@
+"""Rotary position embedding: its frequencies, their scaling, and the rotation itself.
+
+Halves, not pairs: column i is rotated together with column i + D/2, as Hugging Face stores
+llama weights. Scalings: none, linear (DeepSeek-Coder) and llama3.
+Knows nothing of attention, caches or files.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+RopeType = Literal["default", "linear", "llama3"]
+ROPE_TYPES: tuple[RopeType, ...] = ("default", "linear", "llama3")
+
+
+@dataclass(frozen=True, slots=True)
+class RopeConfig:
+    """Holds the numbers that fix a rotary embedding."""
+
+    theta: float = 10000.0
+    """Base of the geometric row of wavelengths."""
+    rope_type: RopeType = "default"
+    """Scaling rule."""
+    factor: float = 1.0
+    """How many times longer the served context is than the one first trained on."""
+    low_freq_factor: float = 1.0
+    """llama3 only: wavelengths above original / low_freq_factor are scaled in full."""
+    high_freq_factor: float = 4.0
+    """llama3 only: wavelengths below original / high_freq_factor are not scaled."""
+    original_max_tokens: int = 8192
+    """llama3 only: context length before scaling, in tokens."""
+
+
+def compute_frequencies(rope: RopeConfig, head_dim: int) -> Tensor:
+    """Return the angle in radians that one token's step turns each column pair by.
+
+    Shapes:
+        returns: [D/2]  fp32
+
+    Args:
+        rope: Base and scaling.
+        head_dim: Head size D, even.
+
+    Returns:
+        One frequency per column pair, highest first.
+
+    Source:
+        arXiv:2104.09864; the llama3 rule as in transformers `modeling_rope_utils.py`.
+    """
+    exponents = torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim
+    frequencies = 1.0 / (rope.theta**exponents)
+    if rope.rope_type == "linear":
+        return frequencies / rope.factor
+    if rope.rope_type == "llama3":
+        return _scale_llama3(frequencies, rope)
+    return frequencies
+
+
+def compute_rotation(
+    frequencies: Tensor, positions: Tensor, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Return cosines and sines of the angles at some positions.
+
+    Shapes:
+        frequencies: [D/2]  fp32
+        positions:   [T]    int64
+        returns:     two of [T, D]  dtype, the second half of the columns repeats the first
+
+    Args:
+        frequencies: Output of `compute_frequencies`.
+        positions: Position of each token.
+        dtype: Precision of the result; angles are computed in fp32 whatever it is.
+
+    Returns:
+        Cosines, then sines.
+    """
+    angles = torch.outer(positions.float(), frequencies)  # [T, D/2]
+    angles = torch.cat((angles, angles), dim=-1)  # [T, D]
+    return angles.cos().to(dtype), angles.sin().to(dtype)
+
+
+def apply_rope(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+    """Rotate query or key heads by the angles of their positions.
+
+    Shapes:
+        x:       [H, T, D]  bf16|fp32; not modified
+        cosines: [T, D]     dtype of x: rotating in x's own precision is what transformers does,
+                            and logits must agree with it
+        sines:   [T, D]     dtype of x
+        returns: [H, T, D]  dtype of x
+
+    Args:
+        x: Heads to rotate.
+        cosines: Cosine of every token's angles.
+        sines: Sine of every token's angles.
+
+    Returns:
+        The rotated heads, a new tensor.
+    """
+    first, second = x.chunk(2, dim=-1)
+    swapped = torch.cat((-second, first), dim=-1)
+    return x * cosines + swapped * sines
+
+
+def _scale_llama3(frequencies: Tensor, rope: RopeConfig) -> Tensor:
+    wavelengths = 2 * math.pi / frequencies
+    low, high = rope.low_freq_factor, rope.high_freq_factor
+    # 0 for long waves (scaled in full), 1 for short ones (kept), a ramp between.
+    kept = (rope.original_max_tokens / wavelengths - low) / (high - low)
+    kept = kept.clamp(0.0, 1.0)
+    return (1 - kept) * frequencies / rope.factor + kept * frequencies

@@ -1,0 +1,131 @@
+"""The same weights give the same logits here and in transformers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from fimserve.models import LlamaModel, load_model
+from support.tiny_checkpoint import VOCAB_SIZE, write_tiny_checkpoint
+
+SHAPES: dict[str, dict[str, object]] = {
+    "plain": {},
+    "untied": {"tie_word_embeddings": False},
+    "every head its own keys": {"num_key_value_heads": 4},
+    "one head for all keys": {"num_key_value_heads": 1},
+    "wide heads": {"head_dim": 32},
+    "biases": {"attention_bias": True, "mlp_bias": True},
+    "linear rope": {
+        "rope_parameters": {"rope_type": "linear", "rope_theta": 100000.0, "factor": 4.0}
+    },
+    "llama3 rope": {
+        "rope_parameters": {
+            "rope_type": "llama3",
+            "rope_theta": 500000.0,
+            "factor": 8.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 128,
+        }
+    },
+}
+NUM_TOKENS = 70
+
+
+def load_both(directory: Path, dtype: torch.dtype) -> tuple[LlamaModel, PreTrainedModel]:
+    transformers_logging.disable_progress_bar()
+    theirs = AutoModelForCausalLM.from_pretrained(directory, dtype=dtype).eval()
+    name = {torch.float32: "fp32", torch.bfloat16: "bf16"}[dtype]
+    return load_model(str(directory), device="cpu", dtype=name).model, theirs
+
+
+def make_ids(seed: int = 0) -> Tensor:
+    return torch.randint(VOCAB_SIZE, (NUM_TOKENS,), generator=torch.Generator().manual_seed(seed))
+
+
+def compute_logits(model: LlamaModel, token_ids: Tensor, chunk: int) -> Tensor:
+    """Return the logits of every token, computed chunk by chunk through one cache."""
+    cache = model.make_cache(len(token_ids))
+    rows = []
+    for part in token_ids.split(chunk):
+        positions = torch.arange(cache.length, cache.length + len(part))
+        rows.append(model.logits(model(part, positions, cache)))
+    return torch.cat(rows)
+
+
+def compute_their_logits(model: PreTrainedModel, token_ids: Tensor, chunk: int) -> Tensor:
+    past, rows = None, []
+    for part in token_ids.split(chunk):
+        output = model(part[None], past_key_values=past, use_cache=True)
+        past = output.past_key_values
+        rows.append(output.logits[0])
+    return torch.cat(rows)
+
+
+def relative_difference(ours: Tensor, theirs: Tensor) -> float:
+    return ((ours - theirs).abs().max() / theirs.abs().max()).item()
+
+
+@pytest.mark.parametrize("chunk", [NUM_TOKENS, 1], ids=["whole prompt", "step by step"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_logits_equal_those_of_transformers(shape: str, chunk: int, tmp_path: Path) -> None:
+    directory = write_tiny_checkpoint(tmp_path, seed=3, **SHAPES[shape])
+    ours, theirs = load_both(directory, torch.float32)
+    token_ids = make_ids()
+    with torch.inference_mode():
+        mine = compute_logits(ours, token_ids, chunk)
+        reference = compute_their_logits(theirs, token_ids, chunk)
+    assert reference.std() > 0.5, "logits all alike would prove nothing"
+    assert (mine - reference).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("chunk", [NUM_TOKENS, 1], ids=["whole prompt", "step by step"])
+@pytest.mark.parametrize("shape", ["plain", "untied", "llama3 rope"])
+def test_logits_equal_those_of_transformers_in_bf16(shape: str, chunk: int, tmp_path: Path) -> None:
+    directory = write_tiny_checkpoint(tmp_path, seed=3, dtype=torch.bfloat16, **SHAPES[shape])
+    ours, theirs = load_both(directory, torch.bfloat16)
+    token_ids = make_ids()
+    with torch.inference_mode():
+        mine = compute_logits(ours, token_ids, chunk).float()
+        reference = compute_their_logits(theirs, token_ids, chunk).float()
+    assert relative_difference(mine, reference) < 1e-2
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 32])
+def test_chunked_prefill_equals_the_whole(chunk: int, tmp_path: Path) -> None:
+    model = load_model(str(write_tiny_checkpoint(tmp_path)), "cpu", "fp32").model
+    token_ids = make_ids(1)
+    with torch.inference_mode():
+        whole = compute_logits(model, token_ids, NUM_TOKENS)
+        chunked = compute_logits(model, token_ids, chunk)
+    assert (whole - chunked).abs().max() < 1e-5
+
+
+def test_a_cut_cache_continues_like_a_fresh_one(tmp_path: Path) -> None:
+    model = load_model(str(write_tiny_checkpoint(tmp_path)), "cpu", "fp32").model
+    first, second = make_ids(1), torch.cat((make_ids(1)[:40], make_ids(2)[:30]))
+    with torch.inference_mode():
+        fresh = compute_logits(model, second, NUM_TOKENS)
+        cache = model.make_cache(NUM_TOKENS)
+        model(first, torch.arange(NUM_TOKENS), cache)
+        cache.truncate(40)
+        continued = model.logits(model(second[40:], torch.arange(40, 70), cache))
+    assert (fresh[40:] - continued).abs().max() < 1e-5
+
+
+def test_a_step_that_fails_leaves_the_cache_as_it_was(tmp_path: Path) -> None:
+    model = load_model(str(write_tiny_checkpoint(tmp_path)), "cpu", "fp32").model
+    token_ids = make_ids()
+    with torch.inference_mode():
+        cache = model.make_cache(NUM_TOKENS)
+        model(token_ids[:50], torch.arange(50), cache)
+        with pytest.raises(IndexError):
+            model(torch.tensor([VOCAB_SIZE]), torch.tensor([50]), cache)
+        assert cache.length == 50
+        continued = model.logits(model(token_ids[50:], torch.arange(50, 70), cache))
+        assert (continued - compute_logits(model, token_ids, 70)[50:]).abs().max() < 1e-5
