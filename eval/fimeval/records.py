@@ -1,0 +1,26 @@
+"""Records: one hole to fill, with its identity, its cluster and the reference answer.
+
+Knows nothing of models, of prompts as a model sees them, or of how answers are compared.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class RowKey(NamedTuple):
+    """Identity of a row in every file of a run; never its position."""
+
+    task_id: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row of a benchmark in the vocabulary of the project."""
+
+    key: RowKey
+    cluster: str
+    """Rows of one cluster (one problem) are dependent; clusters are resampled whole."""
+    prefix: str
+    suffix: str
+    reference: str

@@ -1,0 +1,58 @@
+"""Exact-match rules: how a completion is cut and compared with the reference answer.
+
+Pure functions of two texts. None of them looks at the length or shape of the reference to decide
+where to cut. A newline is `\\n` alone; `strip` removes all Unicode white space.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A named way to score one completion."""
+
+    name: str
+    description: str
+    score: Callable[[str, str], float]
+    """(completion, reference) -> 0.0 to 1.0; exact match answers 0.0 or 1.0."""
+
+
+def cut_after_first_line(text: str) -> str:
+    """Return the text up to the first newline that follows non-blank text, without it.
+
+    Newlines ahead of the first non-blank text stay, so an answer may begin with blank lines.
+    """
+    start = len(text) - len(text.lstrip())
+    return text[:start] + text[start:].partition("\n")[0]
+
+
+def take_first_line(text: str) -> str:
+    """Return the first line that is not blank, with its indentation, or the empty string."""
+    return next((line for line in text.split("\n") if line.strip()), "")
+
+
+def cut_at_markers(text: str, markers: Sequence[str]) -> str:
+    """Return the text ahead of whichever marker occurs first."""
+    ends = [position for marker in markers if (position := text.find(marker)) >= 0]
+    return text[: min(ends, default=len(text))]
+
+
+def match_exact(completion: str, reference: str) -> float:
+    """Return 1.0 where both texts are the same, character by character."""
+    return float(completion == reference)
+
+
+def match_stripped(completion: str, reference: str) -> float:
+    """Return 1.0 where both texts are the same without white space at their ends."""
+    return float(completion.strip() == reference.strip())
+
+
+def match_line_stripped(completion: str, reference: str) -> float:
+    """Return 1.0 where the first line of the completion is the reference, both stripped."""
+    return match_stripped(cut_after_first_line(completion), reference)
+
+
+def match_line_indented(completion: str, reference: str) -> float:
+    """Return 1.0 where the first non-blank line is the reference, indentation included."""
+    return float(take_first_line(completion).rstrip() == reference.rstrip())

@@ -1,0 +1,54 @@
+"""The three files of a run, side by side in one directory, and the steps from one to the next.
+
+generations.jsonl   raw answers          (fimeval.generate)
+scores.jsonl        scores of every row  (fimeval.score)
+report.json         the result           (fimeval.report)
+"""
+
+import json
+from pathlib import Path
+
+from fimeval.bootstrap import BootstrapSettings
+from fimeval.errors import GenerationsError
+from fimeval.generations import Generations, load_generations
+from fimeval.provenance import describe_provenance
+from fimeval.report import Result, build_result, flatten_result
+from fimeval.score import check_generations, estimate_scores, score_rows, write_scores
+from fimeval.tasks import load_task
+
+GENERATIONS_FILE = "generations.jsonl"
+SCORES_FILE = "scores.jsonl"
+REPORT_FILE = "report.json"
+
+
+def score_file(path: Path, data_path: Path | None, bootstrap: BootstrapSettings) -> Result:
+    """Score a whole generations file and write scores and report beside it.
+
+    Args:
+        path: The generations file.
+        data_path: The benchmark file; None takes it from where generation found it.
+        bootstrap: How intervals are drawn.
+
+    Returns:
+        The result.
+    """
+    generations = load_generations(path)
+    settings = generations.settings
+    task = load_task(settings.task, data_path or _find_data(generations), settings.limit)
+    check_generations(task, generations)
+    rows = score_rows(task, {key: row.text for key, row in generations.rows.items()})
+    write_scores(path.with_name(SCORES_FILE), rows)
+    scores = estimate_scores(task, rows, bootstrap)
+    result = build_result(task, generations, scores, bootstrap, describe_provenance())
+    report = json.dumps(flatten_result(result), indent=2) + "\n"
+    path.with_name(REPORT_FILE).write_text(report, encoding="utf-8")
+    return result
+
+
+def _find_data(generations: Generations) -> Path:
+    if not generations.sessions:
+        raise GenerationsError(f"{generations.path} names no benchmark file; give --data")
+    path = Path(generations.sessions[-1].data_path)
+    if not path.exists():
+        raise GenerationsError(f"the benchmark file {path} is not there any more; give --data")
+    return path
