@@ -1,0 +1,159 @@
+"""`fimserve eval`: generate, score and report a benchmark, for a model here or behind an address.
+
+Only the options; what they do is in `fimserve.cli.evaluation`, imported when a command runs.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["app", "humaneval_infilling", "santacoder_fim", "score"]
+
+app = typer.Typer(
+    help="Score completions on a benchmark: generate, score, report.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+Data = Annotated[Path, typer.Option(help="Benchmark file, .jsonl or .jsonl.gz.")]
+Model = Annotated[str, typer.Option(help="embedded, a directory, a hub id, or a name at --url.")]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        help="OpenAI-compatible server that supports suffix; FIMSERVE_API_KEY is its key."
+    ),
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Take only the first rows of the file.")]
+Order = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Order of the prompt: psm, spm, middle-increment. Default: the model's own.",
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        help="Directory of the run; one that was interrupted continues. "
+        "Default: under runs/eval, named by the settings."
+    ),
+]
+Results = Annotated[
+    Path | None,
+    typer.Option(
+        help="Directory that gets the result line. Default: eval/results where that exists, "
+        "and only for runs without --limit."
+    ),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the bootstrap; decoding is greedy.")]
+Check = Annotated[
+    bool,
+    typer.Option(
+        "--check-references", help="Score the references and empty strings; needs no model."
+    ),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON line; everything else goes to stderr.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N; not with --url.")]
+AsServed = Annotated[
+    bool,
+    typer.Option(
+        "--as-served",
+        help="End answers as the server does for an editor, one line where no block was opened, "
+        "and leave the order to it. Default: nothing but the model's own end token; "
+        "with --url the server decides.",
+    ),
+]
+Dtype = Annotated[str, typer.Option(help="auto, bf16, fp32; not with --url.")]
+
+
+@app.command()
+def humaneval_infilling(
+    data: Data,
+    model: Model = "embedded",
+    url: Url = None,
+    limit: Limit = None,
+    order: Order = None,
+    output: Output = None,
+    results: Results = None,
+    seed: Seed = 0,
+    check_references: Check = False,
+    as_json: AsJson = False,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    as_served: AsServed = False,
+) -> None:
+    """Score a single-line or random-span file of HumanEval-Infilling by exact match."""
+    from fimserve.cli.evaluation import EvalOptions, run_task
+
+    options = EvalOptions(
+        data=data,
+        model=model,
+        url=url,
+        limit=limit,
+        order=order,
+        output=output,
+        results=results,
+        seed=seed,
+        as_json=as_json,
+        device=device,
+        dtype=dtype,
+        stopping="served" if as_served else "own",
+    )
+    run_task("humaneval-infilling", options, check_references)
+
+
+@app.command()
+def santacoder_fim(
+    data: Data,
+    model: Model = "embedded",
+    url: Url = None,
+    limit: Limit = None,
+    order: Order = None,
+    output: Output = None,
+    results: Results = None,
+    seed: Seed = 0,
+    check_references: Check = False,
+    as_json: AsJson = False,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    as_served: AsServed = False,
+) -> None:
+    """Score SantaCoder-FIM by exact match, by language, with and without trivial answers."""
+    from fimserve.cli.evaluation import EvalOptions, run_task
+
+    options = EvalOptions(
+        data=data,
+        model=model,
+        url=url,
+        limit=limit,
+        order=order,
+        output=output,
+        results=results,
+        seed=seed,
+        as_json=as_json,
+        device=device,
+        dtype=dtype,
+        stopping="served" if as_served else "own",
+    )
+    run_task("santacoder-fim", options, check_references)
+
+
+@app.command()
+def score(
+    file: Annotated[Path, typer.Argument(help="generations.jsonl of a finished run.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Benchmark file. Default: where generation found it.")
+    ] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Directory that gets the result line. Default: none.")
+    ] = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Score a generations file again, without a model."""
+    from fimserve.cli.evaluation import run_scoring
+
+    run_scoring(file, data, results, seed, as_json)

@@ -1,0 +1,211 @@
+"""From the options of `fimserve eval` to files, tables and the JSON line.
+
+Composes `fimeval` with a completer and owns no rule of scoring. With --json stdout gets exactly
+one line; tables then go to stderr, where progress always goes.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from fimeval.bootstrap import BootstrapSettings
+from fimeval.completer import Stopping
+from fimeval.errors import EvalError
+from fimeval.generate import ModelIdentity, generate, make_settings
+from fimeval.references import check_references
+from fimeval.report import Result, append_result, flatten_result
+from fimeval.run import GENERATIONS_FILE, score_file
+from fimeval.table import build_check_table, build_result_table
+from fimeval.task import Task
+from fimeval.tasks import load_task
+from fimserve.cli.eval_model import EvalModel, open_engine, open_server
+from fimserve.cli.failure import Failure, UsageFailure
+from fimserve.prompt import Order
+
+__all__ = ["EvalOptions", "run_scoring", "run_task"]
+
+PUBLISHED_RESULTS = Path("eval/results")
+"""Where result lines go by default, in a checkout."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvalOptions:
+    """What the command line asked for."""
+
+    data: Path
+    model: str
+    url: str | None
+    limit: int | None
+    order: str | None
+    output: Path | None
+    results: Path | None
+    seed: int
+    as_json: bool
+    device: str
+    dtype: str
+    stopping: Stopping
+
+
+def run_task(name: str, options: EvalOptions, is_check: bool) -> None:
+    """Run one benchmark, from its file to the result line.
+
+    Args:
+        name: Name of the task.
+        options: What the command line asked for.
+        is_check: Whether to test the scorer by the references, without a model.
+    """
+    with _explain_failures():
+        task = load_task(name, options.data, options.limit)
+        if is_check:
+            _run_check(task, options.as_json)
+            return
+        path = _generate(task, options)
+        result = score_file(path, options.data, BootstrapSettings(seed=options.seed))
+        console = Console(stderr=options.as_json)
+        console.print(build_result_table(result))
+        console.print(f"run: {path.parent}", soft_wrap=True)
+        _publish(result, options.results or _find_results(options.limit), options.as_json)
+
+
+def run_scoring(
+    file: Path, data: Path | None, results: Path | None, seed: int, as_json: bool
+) -> None:
+    """Score a generations file again.
+
+    Args:
+        file: The generations file.
+        data: Benchmark file; None takes it from where generation found it.
+        results: Directory of result files; None appends nowhere.
+        seed: Seed of the bootstrap.
+        as_json: Whether stdout gets one JSON line.
+    """
+    with _explain_failures():
+        result = score_file(file, data, BootstrapSettings(seed=seed))
+        Console(stderr=as_json).print(build_result_table(result))
+        _publish(result, results, as_json)
+
+
+def _generate(task: Task, options: EvalOptions) -> Path:
+    with _open_model(options) as model:
+        directory = options.output or _find_output(task, model.identity)
+        path = directory / GENERATIONS_FILE
+        try:
+            with _show_progress(task) as on_progress:
+                generate(
+                    task, model.identity, model.completer, path, on_progress, model.hash_rendered
+                )
+        except KeyboardInterrupt:
+            Console(stderr=True).print("stopped; the same command continues where this one ended")
+            raise
+    return path
+
+
+@contextmanager
+def _open_model(options: EvalOptions) -> Iterator[EvalModel]:
+    if options.url is None:
+        order = _read_order(options.order)
+        with open_engine(
+            options.model, order, options.device, options.dtype, options.stopping
+        ) as model:
+            yield model
+        return
+    for flag, value, default in (
+        ("--order", options.order, None),
+        ("--device", options.device, "auto"),
+        ("--dtype", options.dtype, "auto"),
+    ):
+        if value != default:
+            raise UsageFailure(f"{flag} {value} does not go with --url: the server decides it")
+    with open_server(options.url, options.model) as model:
+        yield model
+
+
+def _read_order(name: str | None) -> Order | None:
+    try:
+        return None if name is None else Order(name)
+    except ValueError:
+        raise UsageFailure(f"--order is {name!r}; use one of {', '.join(Order)}") from None
+
+
+def _run_check(task: Task, as_json: bool) -> None:
+    checks = check_references(task)
+    Console(stderr=as_json).print(build_check_table(task, checks))
+    wrong = [f"{check.rule} on {check.slice}" for check in checks if not check.is_right]
+    if as_json:
+        line = {"task": task.name, "subset": task.subset, "is_right": not wrong}
+        print(json.dumps({**line, "checks": [asdict(check) for check in checks]}))
+    if wrong:
+        raise Failure(
+            f"the scorer fails its own test: {', '.join(wrong)}; references must score 100 % and "
+            "empty strings 0, so trust no score on this file"
+        )
+
+
+def _publish(result: Result, results: Path | None, as_json: bool) -> None:
+    line = flatten_result(result)
+    if results is not None:
+        path = append_result(results, line)
+        Console(stderr=as_json).print(f"result line: {path}", soft_wrap=True)
+    if as_json:
+        print(json.dumps(line))
+
+
+def _find_results(limit: int | None) -> Path | None:
+    return PUBLISHED_RESULTS if limit is None and PUBLISHED_RESULTS.is_dir() else None
+
+
+def _find_output(task: Task, identity: ModelIdentity) -> Path:
+    # Equal settings find their own directory again and continue; others never meet them.
+    settings = json.dumps(asdict(make_settings(task, identity)), sort_keys=True)
+    digest = hashlib.sha256(settings.encode()).hexdigest()[:10]
+    model = re.sub(r"[^\w.-]+", "-", identity.name).strip("-")
+    return Path("runs/eval") / f"{task.name}-{task.subset}-{model}-{digest}"
+
+
+@contextmanager
+def _show_progress(task: Task) -> Iterator[Callable[[int], None]]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task(f"{task.name} {task.subset}", total=len(task.records))
+        started = False
+
+        def show(num_done: int) -> None:
+            # Rows of an earlier session are no progress of this one: they would spoil the ETA.
+            nonlocal started
+            if started:
+                progress.update(bar, completed=num_done)
+            else:
+                progress.reset(bar, completed=num_done)
+            started = True
+
+        yield show
+
+
+@contextmanager
+def _explain_failures() -> Iterator[None]:
+    try:
+        yield
+    except EvalError as error:
+        raise Failure(str(error)) from None
+    except OSError as error:
+        raise Failure(f"{error}; check --output, --results and the space on that disk") from None

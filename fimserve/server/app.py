@@ -1,0 +1,92 @@
+"""The application: routes, the error answers, and the engine's end when the service stops.
+
+`make_app` composes; it reads no settings of its own and opens nothing. It runs under any ASGI
+server; `fimserve serve` runs it under uvicorn.
+"""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from fimserve import __version__
+from fimserve.server.answer import openai_error
+from fimserve.server.errors import MethodNotAllowed, ServerError, UnknownRoute, shorten
+from fimserve.server.request_log import RequestLog, record_of
+from fimserve.server.routes import health, openai
+from fimserve.server.service import CompletionEngine, ModelNames, Service
+from fimserve.server.settings import ServerSettings
+
+__all__ = ["make_app"]
+
+logger = logging.getLogger(__name__)
+
+
+def make_app(
+    engine: CompletionEngine, settings: ServerSettings | None = None, device: str | None = None
+) -> FastAPI:
+    """Return the service as an ASGI application.
+
+    Args:
+        engine: What completes; closed when the application shuts down.
+        settings: Limits and names; the defaults where None.
+        device: Where the model runs, for `/health` to say.
+
+    Returns:
+        The application; its lifespan ends the engine.
+    """
+    settings = settings or ServerSettings()
+
+    @asynccontextmanager
+    async def close_engine_at_end(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await engine.aclose()
+
+    app = FastAPI(
+        title="fimserve",
+        version=__version__,
+        lifespan=close_engine_at_end,
+        # The interactive pages load scripts from elsewhere; the document itself stays.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    names = ModelNames(engine.model_name, settings.model_aliases)
+    app.state.service = Service(engine, settings, names, device)
+    app.include_router(health.router)
+    app.include_router(openai.router)
+    app.add_exception_handler(ServerError, _answer_error)
+    app.add_exception_handler(HTTPException, _answer_http_exception)
+    app.add_middleware(RequestLog)
+    return app
+
+
+async def _answer_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ServerError)
+    record = record_of(request)
+    record.finish = record.finish or type(error).__name__
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("request_id=%s failed", record.request_id, exc_info=error)
+    return openai_error(error)
+
+
+async def _answer_http_exception(request: Request, error: Exception) -> JSONResponse:
+    """Answer what the router itself refuses: an unknown path, or a wrong method."""
+    assert isinstance(error, HTTPException)
+    where = shorten(f"{request.method} {request.url.path}")
+    headers = dict(error.headers or {})
+    if error.status_code == MethodNotAllowed.status:
+        allowed = headers.get("Allow", "another method")
+        refusal: ServerError = MethodNotAllowed(
+            f"{where}: this path answers only {allowed}.", headers=headers
+        )
+    else:
+        refusal = UnknownRoute(
+            f"{where}: there is no such route. Completions are at POST /v1/completions.",
+            headers=headers,
+        )
+    return await _answer_error(request, refusal)

@@ -1,0 +1,157 @@
+"""Every error that the service answers with, and the HTTP status each one becomes.
+
+    ServerError
+    ├── BadRequest              400  malformed body, wrong type, value out of range
+    │   └── UnsupportedField    400  a field that is understood and cannot be honoured
+    ├── UnknownRoute            404
+    ├── UnknownModel            404
+    ├── MethodNotAllowed        405
+    ├── BodyTooLarge            413
+    ├── RequestCancelled        499  the engine gave the request up
+    ├── InternalError           500
+    └── EngineUnavailable       503  stopping, or too busy
+    ClientDisconnected          499  nobody is left to answer: logged, never sent
+
+Errors of the rooms below are translated in `run.py`; an exception that nobody translated becomes
+`InternalError`. Messages name the field, its value and the limit; they never hold a path of this
+machine, an address or a stack. A dialect's route file gives an error the dialect's shape.
+"""
+
+import reprlib
+from http import HTTPStatus
+from typing import ClassVar
+
+__all__ = [
+    "BadRequest",
+    "BodyTooLarge",
+    "ClientDisconnected",
+    "EngineUnavailable",
+    "InternalError",
+    "MethodNotAllowed",
+    "RequestCancelled",
+    "ServerError",
+    "UnknownModel",
+    "UnknownRoute",
+    "UnsupportedField",
+    "shorten",
+]
+
+CLIENT_CLOSED_REQUEST = 499
+"""Status of a request that its own sender gave up. No client retries it."""
+
+MAX_SHOWN_CHARS = 40
+"""Longest piece of a client's value that an error message repeats."""
+
+
+class ServerError(Exception):
+    """A refusal or failure that has an HTTP status.
+
+    Args:
+        message: What is wrong, with the value, the limit and the remedy.
+        param: Name of the field at fault.
+        code: Stable name of the error for programs, where the class's own is too wide.
+        headers: Further headers of the answer.
+
+    Attributes:
+        status: HTTP status that the class stands for.
+        default_code: Code of the class.
+    """
+
+    status: ClassVar[int] = HTTPStatus.INTERNAL_SERVER_ERROR
+    default_code: ClassVar[str | None] = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code or self.default_code
+        self.headers = self._retry_headers() | (headers or {})
+
+    def _retry_headers(self) -> dict[str, str]:
+        """Return what tells clients that repeating this would only bring a stale completion."""
+        if self.status == CLIENT_CLOSED_REQUEST:
+            return {"x-should-retry": "false"}
+        if self.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+            return {"x-should-retry": "false", "retry-after": "1"}
+        return {}
+
+
+class BadRequest(ServerError):
+    """The request cannot be understood or asks for an impossible value."""
+
+    status = HTTPStatus.BAD_REQUEST
+    default_code = "invalid_value"
+
+
+class UnsupportedField(BadRequest):
+    """The request asks for something that this version does not do."""
+
+    default_code = "unsupported_value"
+
+
+class UnknownRoute(ServerError):
+    """No route has this path."""
+
+    status = HTTPStatus.NOT_FOUND
+    default_code = "unknown_route"
+
+
+class UnknownModel(ServerError):
+    """The request names a model that is not served."""
+
+    status = HTTPStatus.NOT_FOUND
+    default_code = "model_not_found"
+
+
+class MethodNotAllowed(ServerError):
+    """The path exists, the method does not."""
+
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+    default_code = "method_not_allowed"
+
+
+class BodyTooLarge(ServerError):
+    """The body is longer than the cap."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    default_code = "body_too_large"
+
+
+class ClientDisconnected(Exception):
+    """The client closed its connection before the answer was complete."""
+
+
+class RequestCancelled(ServerError):
+    """The engine ended the request before it was complete, for instance for a newer one."""
+
+    status = CLIENT_CLOSED_REQUEST
+    default_code = "request_cancelled"
+
+
+class InternalError(ServerError):
+    """Something is wrong in fimserve itself."""
+
+
+class EngineUnavailable(ServerError):
+    """The engine takes no requests now."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    default_code = "unavailable"
+
+
+def shorten(value: object) -> str:
+    """Return value as a message may repeat it: quoted, on one line, at most 40 characters."""
+    shown = _brief.repr(value)
+    return shown if len(shown) <= MAX_SHOWN_CHARS else shown[: MAX_SHOWN_CHARS - 1] + "…"
+
+
+# Looks at the ends of long values only: a body of a megabyte is not spelt out to be cut.
+_brief = reprlib.Repr()
+_brief.maxstring = _brief.maxother = _brief.maxlong = MAX_SHOWN_CHARS

@@ -1,0 +1,87 @@
+"""From a JSON object to a dialect's typed fields, with refusals that people can read.
+
+Knows pydantic, so that route files only state types and ranges. Two rules hold for every
+dialect: unknown keys are ignored, and null is the same as absent.
+"""
+
+import re
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from fimserve.server.errors import BadRequest, shorten
+
+__all__ = ["Fields", "WholeNumber", "describe_body", "parse_fields"]
+
+
+class Fields(BaseModel):
+    """Base of every dialect's request fields: exact JSON types, unknown keys ignored."""
+
+    model_config = ConfigDict(
+        strict=True, extra="ignore", frozen=True, use_attribute_docstrings=True
+    )
+
+
+def _as_whole_number(value: object) -> object:
+    # JSON has one kind of number: some clients write 64.0 where they mean 64.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WholeNumber = Annotated[int, BeforeValidator(_as_whole_number)]
+
+LEADING_NOUN = re.compile(r"^(Value error, |Input |String |List |Object )")
+"""What pydantic puts before the predicate that a message here is built from."""
+
+FieldsT = TypeVar("FieldsT", bound=Fields)
+
+
+def parse_fields(fields_type: type[FieldsT], body: dict[str, object]) -> FieldsT:
+    """Return the fields that body holds.
+
+    Args:
+        fields_type: What to look for.
+        body: The parsed JSON object.
+
+    Returns:
+        The fields, each with its exact type and inside its range.
+
+    Raises:
+        BadRequest: On the first field with a wrong type or range, naming field, value and limit.
+    """
+    present = {key: value for key, value in body.items() if value is not None}
+    try:
+        return fields_type.model_validate(present)
+    except ValidationError as error:
+        field, message = _first_problem(error)
+        raise BadRequest(message, param=field) from None
+
+
+def describe_body(fields_type: type[Fields]) -> dict[str, object]:
+    """Return the OpenAPI description of a route whose JSON body holds these fields."""
+    schema = fields_type.model_json_schema()
+    definitions = schema.pop("$defs", {})
+    content = {"application/json": {"schema": _inline(schema, definitions)}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _inline(node: object, definitions: dict[str, object]) -> object:
+    # References are relative to the whole OpenAPI document, where the definitions are not.
+    if isinstance(node, list):
+        return [_inline(child, definitions) for child in node]
+    if not isinstance(node, dict):
+        return node
+    if isinstance(reference := node.get("$ref"), str):
+        return _inline(definitions[reference.rpartition("/")[2]], definitions)
+    return {key: _inline(child, definitions) for key, child in node.items()}
+
+
+def _first_problem(error: ValidationError) -> tuple[str, str]:
+    """Return the name of the field at fault, and what is wrong with it."""
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    limit = LEADING_NOUN.sub("", first["msg"])
+    if first["type"] == "missing":
+        message = f"{field} is missing; it is required."
+    else:
+        message = f"{field} is {shorten(first['input'])}; it {limit}."
+    return field.partition(".")[0], message

@@ -1,0 +1,209 @@
+"""Fields of OpenAI's completions request as clients send them, and what they ask of the engine.
+
+Types and fixed ranges are stated on the fields; caps that an operator sets are checked in
+`to_completion_request`. Beyond OpenAI's own fields: `path`, `language`, `snippets`, `multiline`,
+`order`, `heal` and `session`.
+"""
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from fimserve.engine import CompletionRequest
+from fimserve.prompt import Order, Snippet
+from fimserve.server.errors import BadRequest, UnsupportedField, shorten
+from fimserve.server.parse import Fields, WholeNumber
+from fimserve.server.settings import ServerSettings
+
+__all__ = ["CompletionFields", "SnippetFields", "StreamOptionFields", "to_completion_request"]
+
+MAX_TOKENS_PLAIN = 16
+"""Default length without a suffix: OpenAI's own."""
+
+MAX_TOKENS_INFILL = 64
+"""Default length with a suffix: 16 tokens rarely finish a line of code."""
+
+INT64_MAX = 2**63 - 1
+MAX_SEED = 2**64 - 1
+
+
+def _only_prompt(value: object) -> object:
+    if not isinstance(value, list):
+        return value
+    if not all(isinstance(item, str) for item in value):
+        raise ValueError("must be text; token ids are not supported yet")
+    if len(value) != 1:
+        raise ValueError(f"holds {len(value)} prompts; send one prompt per request")
+    return value[0]
+
+
+def _stop_list(value: object) -> object:
+    stops = [value] if isinstance(value, str) else value
+    # An empty stop string would end every completion at once; clients send them by mistake.
+    return [stop for stop in stops if stop != ""] if isinstance(stops, list) else stops
+
+
+def _order(value: object) -> object:
+    names = [order.value for order in Order]
+    if value not in names:
+        raise ValueError(f"must be one of {', '.join(names)}")
+    return Order(value)
+
+
+OneLine = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class StreamOptionFields(Fields):
+    """What a stream carries besides text."""
+
+    include_usage: bool | None = None
+
+
+class SnippetFields(Fields):
+    """A piece of another file."""
+
+    path: OneLine = Field("", max_length=1024)
+    text: str
+
+
+class CompletionFields(Fields):
+    """Body of `POST /v1/completions`."""
+
+    model: str | None = None
+    prompt: Annotated[str, BeforeValidator(_only_prompt)]
+    """Text before the cursor; a list of one string is accepted."""
+    suffix: str | None = None
+    """Text after the cursor. Given, even empty, the model fills in the middle."""
+    max_tokens: WholeNumber | None = Field(None, ge=0)
+    """Longest completion; 0 only brings the prompt into the session's cache."""
+    temperature: float = Field(1.0, ge=0, le=2)
+    """0 is greedy."""
+    top_p: float = Field(1.0, ge=0, le=1)
+    stop: Annotated[list[str], BeforeValidator(_stop_list)] = Field(default_factory=list)
+    seed: WholeNumber | None = Field(None, ge=-INT64_MAX - 1, le=INT64_MAX)
+    stream: bool = False
+    stream_options: StreamOptionFields | None = None
+    user: str | None = Field(None, max_length=256)
+    """Together with `path` names the session where `session` is absent; never trusted."""
+
+    n: WholeNumber = 1
+    best_of: WholeNumber | None = None
+    echo: bool = False
+    logprobs: WholeNumber | None = Field(None, ge=0, le=5)
+    logit_bias: dict[str, float] = Field(default_factory=dict)
+    frequency_penalty: float = Field(0.0, ge=-2, le=2)
+    presence_penalty: float = Field(0.0, ge=-2, le=2)
+
+    path: OneLine | None = Field(None, max_length=1024)
+    """Path of the current file inside its repository."""
+    language: OneLine | None = Field(None, max_length=64)
+    """Editor's language id of the current file."""
+    snippets: list[SnippetFields] = Field(default_factory=list)
+    """Pieces of other files, most relevant first."""
+    multiline: bool | None = None
+    """False ends the completion with its first line; absent leaves it to the engine."""
+    order: Annotated[Order | None, BeforeValidator(_order)] = None
+    """Order of the prompt's parts, one that the model was trained for."""
+    heal: bool = True
+    """Whether a completion may finish a token that the cursor splits; false takes the text before
+    the cursor as whole tokens. Only new text comes back either way."""
+    session: str | None = Field(None, min_length=1, max_length=256)
+    """One open document of one user: what is computed for it is reused at the next keystroke,
+    and a newer request of the same session ends an older one (499)."""
+
+
+def to_completion_request(fields: CompletionFields, settings: ServerSettings) -> CompletionRequest:
+    """Return what these fields ask of the engine.
+
+    Fails with BadRequest where a field goes past a cap or asks for what is not supported.
+
+    Args:
+        fields: The client's fields.
+        settings: The operator's caps.
+
+    Returns:
+        The request, with lengths clamped and defaults filled in.
+    """
+    _check_supported(fields)
+    _check_caps(fields, settings)
+    num_tokens = fields.max_tokens
+    if num_tokens is None:
+        num_tokens = MAX_TOKENS_PLAIN if fields.suffix is None else MAX_TOKENS_INFILL
+    return CompletionRequest(
+        prefix=fields.prompt,
+        suffix=fields.suffix,
+        language=fields.language,
+        path=fields.path,
+        snippets=tuple(Snippet(snippet.path, snippet.text) for snippet in fields.snippets),
+        max_tokens=min(num_tokens, settings.max_tokens),
+        multiline=fields.multiline,
+        stop=tuple(fields.stop),
+        temperature=fields.temperature,
+        top_p=fields.top_p,
+        # The contract's seeds are signed, the engine's are not; every seed keeps its own text.
+        seed=None if fields.seed is None else fields.seed % (MAX_SEED + 1),
+        session=_session(fields),
+        order=fields.order,
+        heal=fields.heal,
+    )
+
+
+def _session(fields: CompletionFields) -> str | None:
+    if fields.session is not None or fields.user is None or fields.path is None:
+        # `user` alone is no session: one person's parallel requests would end each other.
+        return fields.session
+    return f"{fields.user}\n{fields.path}"
+
+
+def _check_supported(fields: CompletionFields) -> None:
+    if fields.n != 1:
+        raise UnsupportedField(f"n is {fields.n}; only n = 1 is supported.", param="n")
+    if fields.best_of not in (None, 1):
+        raise _unsupported("best_of", fields.best_of)
+    if fields.echo:
+        raise _unsupported("echo", fields.echo)
+    if fields.logprobs is not None:
+        raise _unsupported("logprobs", fields.logprobs)
+    if fields.logit_bias:
+        raise _unsupported("logit_bias", fields.logit_bias)
+    for name in ("frequency_penalty", "presence_penalty"):
+        if getattr(fields, name) != 0.0:
+            raise _unsupported(name, getattr(fields, name))
+    if fields.stream_options is not None and not fields.stream:
+        raise BadRequest("stream_options is set; it needs stream: true.", param="stream_options")
+
+
+def _unsupported(name: str, value: object) -> UnsupportedField:
+    return UnsupportedField(
+        f"{name} is {shorten(value)}; {name} is not supported yet, leave it out.",
+        param=name,
+    )
+
+
+def _check_caps(fields: CompletionFields, settings: ServerSettings) -> None:
+    if len(fields.stop) > settings.max_stops:
+        raise BadRequest(
+            f"stop has {len(fields.stop)} strings; the limit is {settings.max_stops}.",
+            param="stop",
+        )
+    for stop in fields.stop:
+        if len(stop) > settings.max_stop_chars:
+            raise BadRequest(
+                f"stop has a string of {len(stop)} characters; "
+                f"the limit is {settings.max_stop_chars}.",
+                param="stop",
+            )
+    if len(fields.snippets) > settings.max_snippets:
+        raise BadRequest(
+            f"snippets has {len(fields.snippets)} entries; the limit is {settings.max_snippets}.",
+            param="snippets",
+        )
+    texts = (fields.prompt, fields.suffix or "", *(snippet.text for snippet in fields.snippets))
+    num_chars = sum(map(len, texts))
+    if num_chars > settings.max_context_chars:
+        raise BadRequest(
+            f"prompt, suffix and snippets hold {num_chars} characters together; "
+            f"the limit is {settings.max_context_chars}. Send what is near the cursor.",
+            param="prompt",
+            code="context_length_exceeded",
+        )

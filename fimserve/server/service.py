@@ -1,0 +1,101 @@
+"""What every route needs at hand: the engine, the settings, the names the model answers to.
+
+Also states what this room asks of an engine, which is all it knows of one.
+"""
+
+import difflib
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Protocol, cast
+
+from starlette.requests import Request
+
+from fimserve.engine import CompletionDelta, CompletionRequest
+from fimserve.server.errors import UnknownModel, shorten
+from fimserve.server.settings import ServerSettings
+
+__all__ = ["CompletionEngine", "ModelNames", "Service", "service_of"]
+
+STANDING_NAMES = ("fimserve", "default")
+"""Names that always mean the served model, whichever it is."""
+
+
+class CompletionEngine(Protocol):
+    """The part of an engine that the service uses."""
+
+    @property
+    def model_name(self) -> str:
+        """Name of the loaded model, fit to be shown to clients: never a path."""
+
+    def open(self, request: CompletionRequest) -> AsyncGenerator[CompletionDelta]:
+        """Start a completion; closing the returned generator cancels it.
+
+        Args:
+            request: What to complete.
+        """
+
+    async def aclose(self) -> None:
+        """Stop all work and free the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelNames:
+    """The names under which the one loaded model is served."""
+
+    served: str
+    """The name that answers carry when the client gave none."""
+    aliases: tuple[str, ...] = ()
+    """Further names from the settings."""
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """Names that `GET /v1/models` shows, each once."""
+        return tuple(dict.fromkeys((self.served, *self.aliases)))
+
+    def resolve(self, asked: str | None) -> str:
+        """Return the name that the answer carries: the one asked for, where it is known.
+
+        Args:
+            asked: The client's model name; None or empty means whatever is served.
+
+        Returns:
+            The name.
+
+        Raises:
+            UnknownModel: If the name is none of ours.
+        """
+        if not asked:
+            return self.served
+        known = (*self.listed, *STANDING_NAMES)
+        if asked in known:
+            return asked
+        nearest = difflib.get_close_matches(asked, known, n=1)
+        hint = f"Did you mean {nearest[0]!r}?" if nearest else f"Use {self.served!r}."
+        raise UnknownModel(
+            f"The model {shorten(asked)} is not served here. {hint}",
+            param="model",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One running service."""
+
+    engine: CompletionEngine
+    settings: ServerSettings
+    names: ModelNames
+    device: str | None = None
+    """Where the model runs, as `/health` says it."""
+    started_monotonic_s: float = field(default_factory=time.monotonic)
+    started_unix_s: int = field(default_factory=lambda: int(time.time()))
+
+    @property
+    def uptime_s(self) -> float:
+        """Seconds since the service was made."""
+        return time.monotonic() - self.started_monotonic_s
+
+
+def service_of(request: Request) -> Service:
+    """Return the service that answers this request."""
+    return cast(Service, request.app.state.service)

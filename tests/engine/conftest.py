@@ -1,0 +1,37 @@
+"""One tiny model for all tests of the engine: small, but tokens and orders are the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from fimserve.engine import Engine
+from fimserve.models import LoadedModel, load_model
+from support.tiny_checkpoint import write_tiny_checkpoint
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Matrices this small are slower on two threads, and far slower on a busy machine."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_checkpoint(tmp_path_factory.mktemp("models") / "tiny", endless=True)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_directory: Path) -> LoadedModel:
+    return load_model(str(tiny_directory), device="cpu", dtype="fp32")
+
+
+@pytest.fixture
+def engine(tiny_model: LoadedModel) -> Iterator[Engine]:
+    """An engine that has to be idle and whole when the test is over."""
+    with Engine(tiny_model) as running:
+        yield running
+        running.check_integrity()
