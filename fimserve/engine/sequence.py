@@ -10,7 +10,7 @@ from collections.abc import Sequence as Items
 import torch
 from torch import Tensor
 
-from fimserve.models import LlamaModel
+from fimserve.models import CausalModel
 
 GROWTH_TOKENS = 256
 """The cache grows by multiples of this: rarely, and by little more than needed."""
@@ -23,7 +23,7 @@ class Sequence:
         model: Model whose keys and values are kept.
     """
 
-    def __init__(self, model: LlamaModel) -> None:
+    def __init__(self, model: CausalModel) -> None:
         self._model = model
         self._cache = model.make_cache(0)
         self.token_ids: list[int] = []

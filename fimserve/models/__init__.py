@@ -4,7 +4,8 @@ Knows shapes, files and precision; knows nothing of text, prompts or requests. I
 package imports torch.
 """
 
-from fimserve.models.config import LlamaConfig
+from fimserve.models.causal_model import CausalModel
+from fimserve.models.config import ModelConfig
 from fimserve.models.errors import (
     BrokenCheckpoint,
     ModelError,
@@ -15,19 +16,26 @@ from fimserve.models.errors import (
 from fimserve.models.export import export_checkpoint
 from fimserve.models.kv_cache import KvCache
 from fimserve.models.llama import LlamaModel
+from fimserve.models.llama_config import LlamaConfig
 from fimserve.models.load import LoadedModel, load_model, load_weights
 from fimserve.models.quantise import quantise_checkpoint
 from fimserve.models.resolve import resolve_model
+from fimserve.models.starcoder2 import Starcoder2Model
+from fimserve.models.starcoder2_config import Starcoder2Config
 
 __all__ = [
     "BrokenCheckpoint",
+    "CausalModel",
     "KvCache",
     "LlamaConfig",
     "LlamaModel",
     "LoadedModel",
+    "ModelConfig",
     "ModelError",
     "ModelNotFound",
     "PickleCheckpointRefused",
+    "Starcoder2Config",
+    "Starcoder2Model",
     "UnsupportedModel",
     "export_checkpoint",
     "load_model",

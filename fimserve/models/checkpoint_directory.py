@@ -10,7 +10,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from fimserve.models.config import LlamaConfig, read_token_ids
+from fimserve.models.config import ModelConfig
+from fimserve.models.config_reader import read_token_ids
 from fimserve.models.errors import BrokenCheckpoint
 from fimserve.models.json_file import read_json
 
@@ -60,7 +61,7 @@ def read_fim_metadata(directory: Path) -> FimMetadata:
     return FimMetadata(orders=tuple(orders), **names)
 
 
-def read_eos_token_ids(directory: Path, config: LlamaConfig) -> frozenset[int]:
+def read_eos_token_ids(directory: Path, config: ModelConfig) -> frozenset[int]:
     """Return the end tokens that config.json and generation_config.json name together."""
     path = directory / "generation_config.json"
     if not path.exists():

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fimserve.models.checkpoint_directory import copy_side_files
-from fimserve.models.config import LlamaConfig
+from fimserve.models.families import read_model_config
 from fimserve.models.json_file import read_json, write_json
 from fimserve.models.weight_files import WeightFiles, is_scale, write_weights
 
@@ -29,7 +29,7 @@ def export_checkpoint(source: Path, target: Path, dtype: torch.dtype = torch.bfl
     Returns:
         The directory written.
     """
-    LlamaConfig.from_json(source / "config.json")  # refuses what is not served
+    read_model_config(source / "config.json")  # refuses what is not served
     copy_side_files(source, target)
     tensors: dict[str, Tensor] = {}
     with WeightFiles(source) as files:

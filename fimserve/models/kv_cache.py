@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fimserve.models.config import LlamaConfig
+from fimserve.models.config import ModelConfig
 
 
 class KvCache:
@@ -27,7 +27,7 @@ class KvCache:
     """
 
     def __init__(
-        self, config: LlamaConfig, capacity: int, dtype: torch.dtype, device: torch.device
+        self, config: ModelConfig, capacity: int, dtype: torch.dtype, device: torch.device
     ) -> None:
         shape = (config.num_layers, 2, config.num_kv_heads, capacity, config.head_dim)
         self.data = torch.empty(shape, dtype=dtype, device=device)

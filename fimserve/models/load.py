@@ -15,10 +15,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from fimserve.models.causal_model import CausalModel
 from fimserve.models.checkpoint_directory import read_eos_token_ids, read_fim_metadata
-from fimserve.models.config import LlamaConfig
+from fimserve.models.config import ModelConfig
 from fimserve.models.errors import BrokenCheckpoint
-from fimserve.models.llama import LlamaModel
+from fimserve.models.families import make_model, read_model_config
 from fimserve.models.placement import choose_device, choose_dtype
 from fimserve.models.resolve import resolve_model
 from fimserve.models.weight_files import WeightFiles, is_scale
@@ -35,9 +36,9 @@ class LoadedModel:
 
     name: str
     """Name to show: the hub id, "embedded", or the directory's last part."""
-    model: LlamaModel
+    model: CausalModel
     """The weights, in eval mode, without gradients."""
-    config: LlamaConfig
+    config: ModelConfig
     """Shape of the model."""
     encoder_path: Path
     """Its tokenizer.json."""
@@ -74,7 +75,7 @@ def load_model(
     """
     started = time.perf_counter()
     directory = resolve_model(name, allow_download)
-    config = LlamaConfig.from_json(directory / "config.json")
+    config = read_model_config(directory / "config.json")
     encoder_path = directory / "tokenizer.json"
     if not encoder_path.exists():
         raise BrokenCheckpoint(
@@ -102,8 +103,8 @@ def load_model(
 
 
 def load_weights(
-    directory: Path, config: LlamaConfig, device: torch.device, dtype: torch.dtype
-) -> LlamaModel:
+    directory: Path, config: ModelConfig, device: torch.device, dtype: torch.dtype
+) -> CausalModel:
     """Return the model of a checkpoint directory, int8 matrices multiplied out.
 
     Args:
@@ -119,7 +120,7 @@ def load_weights(
         BrokenCheckpoint: If tensors are missing, unknown or of the wrong shape.
     """
     with torch.device("meta"):
-        model = LlamaModel(config)
+        model = make_model(config)
     expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
     tensors: dict[str, Tensor] = {}
     with WeightFiles(directory) as files:
@@ -141,7 +142,7 @@ def _strip(name: str) -> str:
     return name.removeprefix("model.")
 
 
-def _is_wanted(name: str, config: LlamaConfig) -> bool:
+def _is_wanted(name: str, config: ModelConfig) -> bool:
     if is_scale(name) or name.endswith(_IGNORED_SUFFIX):
         return False
     return not (config.tie_embeddings and name == "lm_head.weight")

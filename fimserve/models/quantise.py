@@ -1,10 +1,10 @@
 """Weights as int8 with one scale per output row, and the directory that holds them.
 
-A matrix becomes round(weight / scale) with scale = max|row| / 127 in fp32; norms stay as they
-are. The layout is that of compressed-tensors ("int-quantized", weight and weight_scale), embedding
-included, with `dequantize` set: transformers then multiplies it out while loading, which is what
-makes a tied int8 embedding work there (5.23 with compressed-tensors 0.20 tried), and llama.cpp's
-converter multiplies out by name. vLLM wants the bf16 directory that `export` writes.
+A matrix becomes round(weight / scale) with scale = max|row| / 127 in fp32; norms and biases stay as
+they are. The layout is that of compressed-tensors ("int-quantized", weight and weight_scale),
+embedding included, with `dequantize` set: transformers then multiplies it out while loading, which
+is what makes a tied int8 embedding work there (5.23 with compressed-tensors 0.20 tried), and
+llama.cpp's converter multiplies out by name. vLLM wants the bf16 directory that `export` writes.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from fimserve.models.checkpoint_directory import copy_side_files
-from fimserve.models.config import LlamaConfig
+from fimserve.models.config import ModelConfig
 from fimserve.models.errors import BrokenCheckpoint
+from fimserve.models.families import read_model_config
 from fimserve.models.json_file import JsonObject, read_json, write_json
 from fimserve.models.weight_files import WeightFiles, scale_name, write_weights
 
@@ -66,7 +67,7 @@ def quantise_checkpoint(source: Path, target: Path) -> Path:
     Raises:
         BrokenCheckpoint: If the source is quantised already.
     """
-    config = LlamaConfig.from_json(source / "config.json")
+    config = read_model_config(source / "config.json")
     if config.quantised:
         raise BrokenCheckpoint(f"{source} is quantised already; start from its bf16 form")
     copy_side_files(source, target)
@@ -77,7 +78,7 @@ def quantise_checkpoint(source: Path, target: Path) -> Path:
     return target
 
 
-def make_quantisation_config(config: LlamaConfig) -> JsonObject:
+def make_quantisation_config(config: ModelConfig) -> JsonObject:
     """Return the `quantization_config` of config.json for this module's layout."""
     weights: JsonObject = {
         "num_bits": 8,
@@ -103,7 +104,7 @@ def make_quantisation_config(config: LlamaConfig) -> JsonObject:
     }
 
 
-def _quantise_all(source: Path, config: LlamaConfig) -> dict[str, Tensor]:
+def _quantise_all(source: Path, config: ModelConfig) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     with WeightFiles(source) as files:
         for name in sorted(files.names):

@@ -19,8 +19,8 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 
-from fimserve.models.config import LlamaConfig
 from fimserve.models.errors import ModelNotFound
+from fimserve.models.families import read_model_config
 
 EMBEDDED = "embedded"
 EMBEDDED_DIRECTORY = Path(__file__).parent / "embedded"
@@ -77,7 +77,7 @@ def _fetch_from_hub(name: str, allow_download: bool) -> Path:
     directory = _fetch_files(name, ["*.json"], allow_download)
     if not (directory / "config.json").exists():
         raise ModelNotFound(f"hub model {name!r} has no config.json; it is no transformers model")
-    LlamaConfig.from_json(directory / "config.json")
+    read_model_config(directory / "config.json")
     return _fetch_files(name, ["*.json", "*.safetensors"], allow_download)
 
 

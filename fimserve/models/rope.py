@@ -1,7 +1,7 @@
 """Rotary position embedding: its frequencies, their scaling, and the rotation itself.
 
 Halves, not pairs: column i is rotated together with column i + D/2, as Hugging Face stores
-llama weights. Scalings: none, linear (DeepSeek-Coder) and llama3.
+weights. Scalings: none, linear (DeepSeek-Coder) and llama3.
 Knows nothing of attention, caches or files.
 """
 
@@ -34,6 +34,30 @@ class RopeConfig:
     """llama3 only: wavelengths below original / high_freq_factor are not scaled."""
     original_max_tokens: int = 8192
     """llama3 only: context length before scaling, in tokens."""
+
+
+class RotaryEmbedding:
+    """Gives the rotation of any position; computes its frequencies once per device.
+
+    Not a module: it has no weights, and models are assembled on the meta device, where nothing
+    can be computed.
+
+    Args:
+        rope: Base and scaling.
+        head_dim: Head size D, even.
+    """
+
+    def __init__(self, rope: RopeConfig, head_dim: int) -> None:
+        self._rope = rope
+        self._head_dim = head_dim
+        self._frequencies: Tensor | None = None
+
+    def rotation_at(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Return cosines and sines at some positions; shapes as in `compute_rotation`."""
+        if self._frequencies is None or self._frequencies.device != positions.device:
+            frequencies = compute_frequencies(self._rope, self._head_dim)
+            self._frequencies = frequencies.to(positions.device)
+        return compute_rotation(self._frequencies, positions, dtype)
 
 
 def compute_frequencies(rope: RopeConfig, head_dim: int) -> Tensor:

@@ -78,10 +78,16 @@ def _inline(node: object, definitions: dict[str, object]) -> object:
 def _first_problem(error: ValidationError) -> tuple[str, str]:
     """Return the name of the field at fault, and what is wrong with it."""
     first = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"])
+    field = ".".join(_show_step(step) for step in first["loc"])
     limit = LEADING_NOUN.sub("", first["msg"])
     if first["type"] == "missing":
         message = f"{field} is missing; it is required."
     else:
         message = f"{field} is {shorten(first['input'])}; it {limit}."
     return field.partition(".")[0], message
+
+
+def _show_step(step: int | str) -> str:
+    """Return one step of a field's path; a key that the client made up is quoted."""
+    is_plain = isinstance(step, int) or (step.isascii() and step.isidentifier())
+    return str(step) if is_plain else shorten(step)

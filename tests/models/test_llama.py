@@ -6,11 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
-from transformers import AutoModelForCausalLM, PreTrainedModel
-from transformers.utils import logging as transformers_logging
 
 from fimserve.models import LlamaModel, load_model
+from support.parity import (
+    NUM_TOKENS,
+    compute_logits,
+    compute_their_logits,
+    load_both,
+    make_ids,
+    relative_difference,
+)
 from support.tiny_checkpoint import VOCAB_SIZE, write_tiny_checkpoint
 
 SHAPES: dict[str, dict[str, object]] = {
@@ -34,41 +39,6 @@ SHAPES: dict[str, dict[str, object]] = {
         }
     },
 }
-NUM_TOKENS = 70
-
-
-def load_both(directory: Path, dtype: torch.dtype) -> tuple[LlamaModel, PreTrainedModel]:
-    transformers_logging.disable_progress_bar()
-    theirs = AutoModelForCausalLM.from_pretrained(directory, dtype=dtype).eval()
-    name = {torch.float32: "fp32", torch.bfloat16: "bf16"}[dtype]
-    return load_model(str(directory), device="cpu", dtype=name).model, theirs
-
-
-def make_ids(seed: int = 0) -> Tensor:
-    return torch.randint(VOCAB_SIZE, (NUM_TOKENS,), generator=torch.Generator().manual_seed(seed))
-
-
-def compute_logits(model: LlamaModel, token_ids: Tensor, chunk: int) -> Tensor:
-    """Return the logits of every token, computed chunk by chunk through one cache."""
-    cache = model.make_cache(len(token_ids))
-    rows = []
-    for part in token_ids.split(chunk):
-        positions = torch.arange(cache.length, cache.length + len(part))
-        rows.append(model.logits(model(part, positions, cache)))
-    return torch.cat(rows)
-
-
-def compute_their_logits(model: PreTrainedModel, token_ids: Tensor, chunk: int) -> Tensor:
-    past, rows = None, []
-    for part in token_ids.split(chunk):
-        output = model(part[None], past_key_values=past, use_cache=True)
-        past = output.past_key_values
-        rows.append(output.logits[0])
-    return torch.cat(rows)
-
-
-def relative_difference(ours: Tensor, theirs: Tensor) -> float:
-    return ((ours - theirs).abs().max() / theirs.abs().max()).item()
 
 
 @pytest.mark.parametrize("chunk", [NUM_TOKENS, 1], ids=["whole prompt", "step by step"])
@@ -76,6 +46,7 @@ def relative_difference(ours: Tensor, theirs: Tensor) -> float:
 def test_logits_equal_those_of_transformers(shape: str, chunk: int, tmp_path: Path) -> None:
     directory = write_tiny_checkpoint(tmp_path, seed=3, **SHAPES[shape])
     ours, theirs = load_both(directory, torch.float32)
+    assert isinstance(ours, LlamaModel)
     token_ids = make_ids()
     with torch.inference_mode():
         mine = compute_logits(ours, token_ids, chunk)

@@ -1,4 +1,4 @@
-"""config.json is read in both its generations, and what is not served is refused by name."""
+"""llama's config.json is read in both its generations; what is not served is refused by name."""
 
 from __future__ import annotations
 
