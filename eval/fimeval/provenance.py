@@ -62,10 +62,13 @@ def describe_provenance() -> Provenance:
 
 
 def describe_command(argv: list[str]) -> str:
-    """Return the command line as one could type it; absolute paths become relative ones."""
+    """Return the command line as one could type it; of absolute paths the last part is kept.
+
+    Where somebody's files lie is nobody's business, and the data is known by its checksum.
+    """
     # `python -m fimserve` is the same command.
     program = Path(argv[0]).name.replace("__main__.py", "fimserve")
-    arguments = [os.path.relpath(word) if Path(word).is_absolute() else word for word in argv[1:]]
+    arguments = [Path(word).name if Path(word).is_absolute() else word for word in argv[1:]]
     return shlex.join([program, *arguments])
 
 

@@ -31,12 +31,14 @@ def test_the_environment_names_versions_without_importing_torch() -> None:
 
 
 @pytest.mark.parametrize("program", ["/opt/venv/bin/fimserve", "/src/fimserve/__main__.py"])
-def test_the_command_line_names_no_absolute_path(
-    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    argv = [program, "eval", "--data", str(tmp_path.parent / "d 1.jsonl"), "--json"]
-    assert describe_command(argv) == "fimserve eval --data '../d 1.jsonl' --json"
+def test_the_command_line_names_no_absolute_path(program: str, tmp_path: Path) -> None:
+    argv = [program, "eval", "--data", str(tmp_path / "d 1.jsonl"), "--json"]
+    assert describe_command(argv) == "fimserve eval --data 'd 1.jsonl' --json"
+
+
+def test_the_command_line_keeps_relative_paths() -> None:
+    argv = ["fimserve", "eval", "--data", "../data/d.jsonl"]
+    assert describe_command(argv) == "fimserve eval --data ../data/d.jsonl"
 
 
 def make_checkout(root: Path) -> Path:
