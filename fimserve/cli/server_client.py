@@ -38,7 +38,7 @@ class ServerClient:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageFailure(f"url is {url!r}; write it as http://127.0.0.1:8111")
+            raise UsageFailure(f"url is {url!r}; write it as http://HOST:PORT")
         self.url = url.rstrip("/").removesuffix("/v1/completions").removesuffix("/v1")
         # A proxy from the environment must not see what goes to this machine.
         self._http = httpx.Client(trust_env=not _is_loopback(parts.hostname))

@@ -143,7 +143,7 @@ class Answer:
         usage = Usage(
             prompt_tokens=len(self._plan.prompt_ids),
             cached_tokens=self._num_cached,
-            completion_tokens=self._num_written,
+            completion_tokens=self._num_new,
             queue_ms=started_ms - arrived_ms,
             ttft_ms=first_token_ms - arrived_ms,
             e2e_ms=ended_ms - arrived_ms,

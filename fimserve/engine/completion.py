@@ -22,8 +22,8 @@ class Usage:
     cached_tokens: int
     """Tokens of the prompt that the session's cache held already."""
     completion_tokens: int
-    """Tokens written, without the one that ended the completion, but with those that only write
-    anew what stands before the cursor (token healing): there may be more than `max_tokens`."""
+    """Tokens of the completion, without the one that ended it and without those that only write
+    anew what stands before the cursor (token healing): at most `max_tokens`."""
     queue_ms: float
     """Until work on the request began."""
     ttft_ms: float

@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from typing import cast
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
@@ -66,7 +67,7 @@ def make_app(
 
 
 async def _answer_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ServerError)
+    error = cast(ServerError, error)  # registered for this class alone
     record = record_of(request)
     record.finish = record.finish or type(error).__name__
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -76,7 +77,7 @@ async def _answer_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _answer_http_exception(request: Request, error: Exception) -> JSONResponse:
     """Answer what the router itself refuses: an unknown path, or a wrong method."""
-    assert isinstance(error, HTTPException)
+    error = cast(HTTPException, error)  # registered for this class alone
     where = shorten(f"{request.method} {request.url.path}")
     headers = dict(error.headers or {})
     if error.status_code == MethodNotAllowed.status:

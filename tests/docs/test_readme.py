@@ -52,3 +52,11 @@ def test_ci_calls_only_make() -> None:
     lines = read(".ci/run").splitlines()
     commands = [line for line in lines if line and not line.startswith(("#", "set ", "cd "))]
     assert commands == ["make lint type test"]
+
+
+@pytest.mark.parametrize("lock", ["requirements/serve.lock", "requirements/dev.lock"])
+def test_lock_pins_releases_and_nothing_of_this_machine(lock: str) -> None:
+    lines = read(lock).splitlines()
+    assert len(lines) > 30
+    wrong = [line for line in lines if not re.fullmatch(r"[a-z0-9._-]+==[0-9][0-9a-z.]*", line)]
+    assert not wrong

@@ -223,9 +223,9 @@ def test_what_is_written_spells_the_cut_and_then_the_text(
     assert written.startswith(removed)
     new = written[len(removed) :].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     assert text_of(deltas).rstrip("\ufffd") == new.decode(errors="replace").rstrip("\ufffd")
-    num_healing = usage.completion_tokens - max_tokens
+    assert usage.completion_tokens == max_tokens
+    num_healing = sum(len(delta.token_ids) for delta in deltas) - max_tokens
     assert 0 <= num_healing <= len(removed)
-    assert sum(len(delta.token_ids) for delta in deltas) == usage.completion_tokens
     again = complete(random, make_request(prefix, order, **fields))
     assert bytes_of(again) == written
 
@@ -242,7 +242,7 @@ def test_max_tokens_counts_new_tokens_only(rote: Completer) -> None:
     assert bytes_of(deltas) == b"(values):"
     usage = deltas[-1].usage
     assert usage is not None
-    assert usage.completion_tokens == 3
+    assert usage.completion_tokens == 2
 
 
 def test_a_healed_line_end_does_not_end_a_single_line(rote: Completer) -> None:
@@ -346,7 +346,7 @@ def test_the_context_is_never_exceeded(tiny_model: LoadedModel) -> None:
         usage = complete(completer, request)[-1].usage
         assert usage is not None
         assert usage.prompt_tokens + usage.completion_tokens <= 40
-        assert usage.completion_tokens >= min(max_tokens, 19)
+        assert usage.completion_tokens >= min(max_tokens, 18)
 
 
 def test_a_vocabulary_with_gaps_is_not_healed(tiny_model: LoadedModel) -> None:
