@@ -32,5 +32,8 @@ def test_a_value_out_of_range_is_refused_by_name(field: str, value: float) -> No
 
 
 def test_the_limits_themselves_are_accepted() -> None:
-    CompletionRequest("", "", max_tokens=0, temperature=0.0, top_p=0.0, seed=0, deadline_ms=0.0)
-    CompletionRequest("", max_tokens=10**9, temperature=50.0, top_p=1.0, seed=2**64 - 1)
+    low = CompletionRequest(
+        "", "", max_tokens=0, temperature=0.0, top_p=0.0, seed=0, deadline_ms=0.0
+    )
+    high = CompletionRequest("", max_tokens=10**9, temperature=50.0, top_p=1.0, seed=2**64 - 1)
+    assert (low.max_tokens, high.max_tokens) == (0, 10**9)
