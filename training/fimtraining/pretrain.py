@@ -4,9 +4,10 @@
     torchrun --nproc-per-node 4 -m fimtraining.pretrain RECIPE.toml ... --resume
 
 The run directory holds checkpoint.pt (written, then renamed), metrics.jsonl, TensorBoard events,
-the resolved recipe, and at the end `model/`, a Hugging Face directory. One long file on purpose: who
-wants to change a run sees all of it, from the recipe to the last checkpoint. `--stop-after` ends a run
-early with a checkpoint; `--resume` goes on with the next example it had not seen.
+the resolved recipe, and at the end `model/`, a Hugging Face directory. `--stop-after`
+ends a run early with a checkpoint; `--resume` goes on with the next example it had not seen.
+
+One long file on purpose: who wants to change a run sees all of it, from recipe to checkpoint.
 """
 
 import contextlib
