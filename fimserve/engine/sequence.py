@@ -1,0 +1,53 @@
+"""One sequence of tokens on its way through the schedule.
+
+Plain state: the scheduler and the loop change it, nothing else does. Knows nothing of text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from fimserve.engine.kv_manager import CacheKey, Lease
+from fimserve.engine.request import Priority
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """Holds what is known of one sequence."""
+
+    seq_id: int
+    """Its number."""
+    key: CacheKey
+    """Whose it is."""
+    token_ids: list[int]
+    """Prompt, and what was written behind it."""
+    num_prompt_tokens: int
+    """How many of them are the prompt's."""
+    max_tokens: int
+    """Most tokens that will be written; 0 only brings the prompt into the cache."""
+    priority: Priority
+    """Who goes first when not all can."""
+    arrived_ms: float
+    """When its request came."""
+    deadline_ms: float | None = None
+    """When its answer must be there; None where it may take its time."""
+    lease: Lease | None = None
+    """Its blocks; None while it waits."""
+    num_computed: int = 0
+    """Tokens whose keys and values are in its blocks."""
+    num_cached: int = 0
+    """Tokens that the cache had when it began."""
+    drafts: list[int] = field(default_factory=list)
+    """Guesses of what follows, to be checked in the next step."""
+    num_preemptions: int = 0
+    """How often it lost its blocks to others."""
+
+    @property
+    def is_prompt_done(self) -> bool:
+        """Whether all tokens but the last are computed, so that the next step writes one."""
+        return self.num_computed >= len(self.token_ids) - 1
+
+    @property
+    def num_most_tokens(self) -> int:
+        """Most tokens that it will ever have."""
+        return self.num_prompt_tokens + self.max_tokens
