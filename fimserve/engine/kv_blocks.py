@@ -60,14 +60,21 @@ class BlockPool:
             BrokenEngine: If one is not.
         """
         for block in blocks:
-            if self._is_free[block]:
-                raise BrokenEngine(f"block {block} was given back twice")
+            if not 0 <= block < self.num_blocks or self._is_free[block]:
+                raise BrokenEngine(f"block {block} was given back, and nobody had it")
             self._is_free[block] = FREE[0]
         self.num_free += len(blocks)
 
     def is_free(self, block: int) -> bool:
         """Return whether nobody has a block."""
         return bool(self._is_free[block])
+
+    def find_problems(self) -> list[str]:
+        """Return what is wrong with the count of free blocks."""
+        num_free = self._is_free.count(FREE)
+        if num_free == self.num_free and len(self._is_free) == self.num_blocks:
+            return []
+        return [f"{num_free} blocks are free and {self.num_free} are counted"]
 
     def _find_run(self, length: int) -> int:
         """Return the start of a run of free blocks, of this length where there is one."""

@@ -9,48 +9,16 @@ needed. Plain counting: knows nothing of tensors, requests and time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from fimserve.engine.errors import BrokenEngine
+from fimserve.engine.idle_cache import IdleCache
 from fimserve.engine.kv_blocks import BlockPool
-from fimserve.engine.prefix_tree import Node, PrefixTree, Root
+from fimserve.engine.kv_integrity import find_problems
+from fimserve.engine.kv_lease import BlockCopy, CacheKey, Lease
+from fimserve.engine.prefix_node import Node
+from fimserve.engine.prefix_tree import Match, PrefixTree, Root
 
-
-@dataclass(frozen=True, slots=True)
-class CacheKey:
-    """Says whose sequence it is: what is computed under one key is never found under another."""
-
-    tenant: str
-    """Whose."""
-    adapter: str | None = None
-    """Which weights; None for the model as it is."""
-    session: str | None = None
-    """Which document; sessions of one tenant find each other's, and do not disturb each other."""
-
-
-@dataclass(frozen=True, slots=True)
-class BlockCopy:
-    """Asks for the first tokens of one block to be copied into another, in all layers."""
-
-    source: int
-    target: int
-    num_tokens: int
-
-
-@dataclass(slots=True, eq=False)
-class Lease:
-    """Holds the blocks of one sequence."""
-
-    key: CacheKey
-    """Whose sequence it is."""
-    root: Root
-    """Root of its part of the cache."""
-    path: list[Node] = field(default_factory=list)
-    """Nodes of the cache that the first blocks belong to; shared with others."""
-    blocks: list[int] = field(default_factory=list)
-    """All blocks in the order of the sequence; those behind the path are this lease's own."""
-    num_cached: int = 0
-    """Tokens that were there when the lease began."""
+__all__ = ["BlockCopy", "CacheKey", "KvManager", "Lease"]
 
 
 class KvManager:
@@ -69,26 +37,26 @@ class KvManager:
     ) -> None:
         self.num_blocks = num_blocks
         self.block_tokens = block_tokens
-        self._max_tenant_blocks = max(1, int(num_blocks * tenant_share))
         self._pool = BlockPool(num_blocks)
         self._tree = PrefixTree(block_tokens, secret)
-        self._num_idle = 0
+        self._idle = IdleCache(max(1, int(num_blocks * tenant_share)))
         self._leases: set[Lease] = set()
         self._copies: list[BlockCopy] = []
-        self._num_uses = 0
 
     @property
     def num_free_blocks(self) -> int:
         """Blocks that a lease could get: those of nobody and those of the idle cache."""
-        return self._pool.num_free + self._num_idle
+        return self._pool.num_free + len(self._idle)
 
     def peek(self, key: CacheKey, token_ids: Sequence[int]) -> int:
         """Return how many tokens a lease would find, without taking one."""
-        root = self._tree.find_root(key.tenant, key.adapter)
-        if root is None:
-            return 0
-        match = self._tree.find(root, token_ids, len(token_ids) - 1)
+        match = self._find(key, token_ids)
         return len(match.path) * self.block_tokens + match.num_partial
+
+    def count_needed_blocks(self, key: CacheKey, token_ids: Sequence[int]) -> int:
+        """Return how many of the free blocks a sequence takes, once it is leased and reserved."""
+        num_shared = sum(1 for node in self._find(key, token_ids).path if node.num_users)
+        return self._count_blocks(len(token_ids)) - num_shared
 
     def lease(self, key: CacheKey, token_ids: Sequence[int]) -> Lease:
         """Return a lease that holds the longest known beginning of a sequence.
@@ -102,13 +70,12 @@ class KvManager:
         Returns:
             The lease, with blocks for `num_cached` tokens.
         """
-        root = self._tree.open_root(key.tenant, key.adapter)
-        match = self._tree.find(root, token_ids, len(token_ids) - 1)
-        lease = Lease(key, root)
+        match = self._find(key, token_ids)
+        lease = Lease(key, self._tree.open_root(key.tenant, key.adapter))
         self._leases.add(lease)
-        root.num_leases += 1
+        lease.root.num_leases += 1
         for node in match.path:
-            self._hold(lease, node)
+            self._hold(lease, node, len(lease.path))
         lease.num_cached = len(match.path) * self.block_tokens
         if match.partial is not None:
             self._adopt(lease, match.partial, match.num_partial)
@@ -124,13 +91,12 @@ class KvManager:
         Returns:
             Whether there is room now; where not, nothing has changed.
         """
-        count = -(-num_tokens // self.block_tokens) - len(lease.blocks)
-        if count <= 0:
-            return True
+        self._check_held(lease)
+        count = self._count_blocks(num_tokens) - len(lease.blocks)
         if count > self.num_free_blocks:
             return False
-        self._make_free(count, lease.root)
-        lease.blocks += self._pool.take(count, lease.blocks[-1] if lease.blocks else None)
+        if count > 0:
+            self._take(lease, count)
         return True
 
     def publish(self, lease: Lease, token_ids: Sequence[int]) -> None:
@@ -139,7 +105,13 @@ class KvManager:
         Args:
             lease: The sequence's.
             token_ids: Its tokens that are computed.
+
+        Raises:
+            BrokenEngine: If these are more than its blocks hold.
         """
+        self._check_held(lease)
+        if len(token_ids) > len(lease.blocks) * self.block_tokens:
+            raise BrokenEngine(f"{len(token_ids)} tokens are in {len(lease.blocks)} blocks")
         size = self.block_tokens
         while (start := len(lease.path) * size) + size <= len(token_ids):
             self._enter(lease, tuple(token_ids[start : start + size]))
@@ -156,9 +128,9 @@ class KvManager:
         if rest:
             self._enter(lease, rest)
         self._pool.give_back(lease.blocks[len(lease.path) :])
-        self._leases.discard(lease)
         for node in reversed(lease.path):
-            self._let_go(node, lease)
+            self._let_go(lease, node)
+        self._leases.remove(lease)
         lease.path, lease.blocks = [], []
         lease.root.num_leases -= 1
         self._tree.close_if_empty(lease.root)
@@ -169,181 +141,137 @@ class KvManager:
         return copies
 
     def drop_adapter(self, adapter: str) -> None:
-        """Forget what was computed with an adapter; nobody may be using it."""
-        for root in self._tree.roots_of_adapter(adapter):
+        """Forget what was computed with an adapter.
+
+        Args:
+            adapter: Its name in cache keys.
+
+        Raises:
+            BrokenEngine: If a lease uses it; nothing has changed then.
+        """
+        roots = [root for root in self._tree.roots if root.adapter == adapter]
+        if any(root.num_leases for root in roots):
+            raise BrokenEngine(f"adapter {adapter!r} is in use and cannot leave the cache")
+        for root in roots:
             for node in root.first.walk():
-                self._remove(node, root)
-            self._tree.close_if_empty(root)
+                self._evict(node, root)
 
     def clear(self) -> None:
         """Forget everything that no lease holds."""
-        while (victim := self._choose_victim(None)) is not None:
-            self._remove(*victim)
-
-    # --- leases and nodes -------------------------------------------------------------------------
-
-    def _hold(self, lease: Lease, node: Node) -> None:
-        if node.num_users == 0:
-            self._num_idle -= 1
-            lease.root.idle_leaves.discard(node)
-        node.num_users += 1
-        lease.path.append(node)
-        lease.blocks.append(node.block)
-
-    def _let_go(self, node: Node, lease: Lease) -> None:
-        self._num_uses += 1
-        node.num_users -= 1
-        node.last_used = self._num_uses
-        node.owner = lease.key.session
-        if node.num_users == 0:
-            self._num_idle += 1
-            if node.is_leaf:
-                lease.root.add_idle(node)
-
-    def _adopt(self, lease: Lease, node: Node, num_tokens: int) -> None:
-        """Begin the lease's own blocks with the common tokens of a node."""
-        is_own = node.num_users == 0 and node.owner is not None and node.owner == lease.key.session
-        if is_own:
-            # Taken over: consecutive blocks stay so, and nothing is copied. What followed is old.
-            for below in node.walk():
-                self._remove(below, lease.root)
-            self._detach(node, lease.root)
-            lease.blocks.append(node.block)
-        else:
-            # Used while its copy is made room for, so that it does not make that room itself.
-            if self.num_free_blocks - (node.num_users == 0) < 1:
-                return
-            owner = node.owner
-            self._hold(lease, node)
-            self._make_free(1, lease.root)
-            lease.path.pop()
-            lease.blocks.pop()
-            self._let_go(node, lease)
-            node.owner = owner
-            (block,) = self._pool.take(1, lease.blocks[-1] if lease.blocks else None)
-            self._copies.append(BlockCopy(node.block, block, num_tokens))
-            lease.blocks.append(block)
-        lease.num_cached += num_tokens
-
-    def _enter(self, lease: Lease, tokens: tuple[int, ...]) -> None:
-        """Move the lease's first own block into the cache, or drop it where the cache has it."""
-        place = len(lease.path)
-        parent = lease.path[-1] if lease.path else lease.root.first
-        for child in parent.children.get(tokens[0], ()):
-            if child.tokens[: len(tokens)] == tokens and (
-                len(tokens) < self.block_tokens or len(child.tokens) == len(tokens)
-            ):
-                self._pool.give_back([lease.blocks[place]])
-                del lease.blocks[place]
-                self._hold_at(lease, place, child)
-                return
-        node = Node(parent, tokens, lease.blocks[place], lease.key.session, num_users=1)
-        parent.add(node)
-        lease.root.num_nodes += 1
-        lease.path.append(node)
-        self._drop_covered(lease.root, parent, node)
-
-    def _hold_at(self, lease: Lease, place: int, node: Node) -> None:
-        self._hold(lease, node)
-        lease.blocks.insert(place, lease.blocks.pop())
-
-    def _drop_covered(self, root: Root, parent: Node, node: Node) -> None:
-        """Drop idle leaves beside a new node that only hold the beginning of it."""
-        for other in list(parent.children.get(node.tokens[0], ())):
-            size = len(other.tokens)
-            if (
-                other is not node
-                and other.num_users == 0
-                and other.is_leaf
-                and size <= len(node.tokens)
-                and node.tokens[:size] == other.tokens
-            ):
-                self._remove(other, root)
-
-    # --- room -------------------------------------------------------------------------------------
-
-    def _make_free(self, count: int, root: Root) -> None:
-        """Evict idle leaves until enough blocks are nobody's; the caller knows that there are."""
-        while self._pool.num_free < count:
-            victim = self._choose_victim(root)
-            if victim is None:
-                raise BrokenEngine(f"{count} blocks are wanted, and fewer are idle than counted")
-            self._remove(*victim)
-
-    def _choose_victim(self, root: Root | None) -> tuple[Node, Root] | None:
-        """Return the idle leaf let go longest ago: a tenant's own where it has its share."""
-        if root is not None and root.num_nodes > self._max_tenant_blocks:
-            own = root.oldest_idle()
-            if own is not None:
-                return own, root
-        oldest = [(leaf, r) for r in self._tree.roots if (leaf := r.oldest_idle()) is not None]
-        return min(oldest, key=lambda entry: entry[0].last_used, default=None)
-
-    def _remove(self, node: Node, root: Root) -> None:
-        """Take an idle node out of the cache and its block back."""
-        self._detach(node, root)
-        self._pool.give_back([node.block])
-
-    def _detach(self, node: Node, root: Root) -> None:
-        """Take an idle node out of the cache; its block is somebody's from now on."""
-        parent = node.parent
-        if parent is None or node.num_users:
-            raise BrokenEngine(f"block {node.block} is in use and cannot leave the cache")
-        parent.drop(node)
-        root.num_nodes -= 1
-        self._num_idle -= 1
-        root.idle_leaves.discard(node)
-        if parent.is_leaf and parent.num_users == 0 and parent.parent is not None:
-            root.add_idle(parent)
-
-    # --- checks -----------------------------------------------------------------------------------
+        while (oldest := self._idle.oldest()) is not None:
+            self._evict(*oldest)
 
     def check_integrity(self) -> None:
         """Check that each block is free, cached or leased exactly once, and that counts add up.
 
         Raises:
-            BrokenEngine: If one is not.
+            BrokenEngine: If one does not.
         """
-        users: dict[Node, int] = {}
-        blocks: list[int] = []
-        problems: list[str] = []
-        for lease in self._leases:
-            for node in lease.path:
-                users[node] = users.get(node, 0) + 1
-            blocks += lease.blocks[len(lease.path) :]
-            if [node.block for node in lease.path] != lease.blocks[: len(lease.path)]:
-                problems.append("a lease's blocks are not those of its path")
-        num_idle = 0
-        for root in self._tree.roots:
-            nodes = list(root.first.walk())
-            blocks += [node.block for node in nodes]
-            idle = [node for node in nodes if node.num_users == 0]
-            num_idle += len(idle)
-            problems += self._find_problems(root, nodes, users)
-        if len(set(blocks)) != len(blocks):
-            problems.append("a block has two owners")
-        if any(self._pool.is_free(block) for block in blocks):
-            problems.append("a block in use is free")
-        if len(blocks) + self._pool.num_free != self.num_blocks:
-            problems.append(
-                f"{self.num_blocks - len(blocks) - self._pool.num_free} blocks are lost"
-            )
-        if num_idle != self._num_idle:
-            problems.append(f"{num_idle} blocks are idle and {self._num_idle} are counted")
+        problems = find_problems(
+            self._pool, self._tree, self._idle, self._leases, self.block_tokens
+        )
         if problems:
             raise BrokenEngine("; ".join(problems))
 
-    def _find_problems(self, root: Root, nodes: list[Node], users: dict[Node, int]) -> list[str]:
-        problems: list[str] = []
-        if {n for n in nodes if n.num_users == 0 and n.is_leaf} != root.idle_leaves:
-            problems.append("the idle leaves are not those listed")
-        if root.num_nodes != len(nodes):
-            problems.append(f"a root has {len(nodes)} nodes and counts {root.num_nodes}")
-        if root.num_leases != sum(lease.root is root for lease in self._leases):
-            problems.append("a root has miscounted its leases")
-        for node in nodes:
-            if node.num_users != users.get(node, 0):
-                problems.append(f"block {node.block} has {users.get(node, 0)} users")
-            if not node.is_leaf and len(node.tokens) != self.block_tokens:
-                problems.append(f"block {node.block} is partly filled and has a successor")
-        return problems
+    # --- leases and nodes -------------------------------------------------------------------------
+
+    def _find(self, key: CacheKey, token_ids: Sequence[int]) -> Match:
+        root = self._tree.find_root(key.tenant, key.adapter)
+        if root is None:
+            return Match((), None, 0)
+        return self._tree.find(root, token_ids, len(token_ids) - 1)
+
+    def _hold(self, lease: Lease, node: Node, place: int) -> None:
+        """Make a node the next of a lease's path, and its block the one at a place."""
+        if node.num_users == 0:
+            self._idle.remove(node)
+        node.num_users += 1
+        lease.path.append(node)
+        lease.blocks.insert(place, node.block)
+
+    def _let_go(self, lease: Lease, node: Node) -> None:
+        node.num_users -= 1
+        if node.owner != lease.key.session:
+            node.owner = None
+        if node.num_users == 0:
+            self._idle.add(node, lease.root)
+
+    def _adopt(self, lease: Lease, node: Node, num_tokens: int) -> None:
+        """Begin the lease's own blocks with the common tokens of a node."""
+        if self._may_take_over(lease, node, num_tokens):
+            # Consecutive blocks stay so, and nothing is copied. What followed is old.
+            for below in node.walk():
+                self._evict(below, lease.root)
+            self._detach(node, lease.root)
+            lease.blocks.append(node.block)
+        else:
+            is_idle = node.num_users == 0
+            if self.num_free_blocks - is_idle < 1:
+                return
+            if is_idle:
+                # Not evicted to make room for its own copy, and used last afterwards.
+                self._idle.remove(node)
+            self._take(lease, 1)
+            if is_idle:
+                self._idle.add(node, lease.root)
+            self._copies.append(BlockCopy(node.block, lease.blocks[-1], num_tokens))
+        lease.num_cached += num_tokens
+
+    def _may_take_over(self, lease: Lease, node: Node, num_tokens: int) -> bool:
+        """Return whether the lease may have a node's block, and nobody would miss what is lost."""
+        if node.num_users:
+            return False
+        if self.num_free_blocks == 1:
+            return True  # no room for a copy, and the next block asked for would be this one
+        # Little in common from the start: another prompt of the session, not the same one edited.
+        is_edited = bool(lease.path) or 2 * num_tokens >= len(node.tokens)
+        return is_edited and node.owner is not None and node.owner == lease.key.session
+
+    def _enter(self, lease: Lease, tokens: tuple[int, ...]) -> None:
+        """Move the lease's first own block into the cache, or drop it where the cache has it."""
+        place = len(lease.path)
+        parent = lease.path[-1] if lease.path else lease.root.first
+        known = parent.find_covering(tokens)
+        if known is not None:
+            self._pool.give_back([lease.blocks.pop(place)])
+            self._hold(lease, known, place)
+            return
+        covered = parent.find_covered(tokens)
+        node = Node(parent, tokens, lease.blocks[place], lease.key.session, num_users=1)
+        parent.add(node)
+        lease.root.num_nodes += 1
+        lease.path.append(node)
+        for other in covered:
+            self._evict(other, lease.root)  # a partly filled block: never in use, never a parent
+
+    # --- room -------------------------------------------------------------------------------------
+
+    def _count_blocks(self, num_tokens: int) -> int:
+        return -(-num_tokens // self.block_tokens)
+
+    def _take(self, lease: Lease, count: int) -> None:
+        """Give a lease more blocks, of which the caller knows that they are free or idle."""
+        while self._pool.num_free < count:
+            oldest = self._idle.oldest()
+            if oldest is None:
+                raise BrokenEngine(f"{count} blocks are wanted, and fewer are idle than counted")
+            self._evict(*oldest)
+        lease.blocks += self._pool.take(count, lease.blocks[-1] if lease.blocks else None)
+
+    def _evict(self, node: Node, root: Root) -> None:
+        """Take an idle node out of the cache and its block back."""
+        self._detach(node, root)
+        self._pool.give_back([node.block])
+        self._tree.close_if_empty(root)
+
+    def _detach(self, node: Node, root: Root) -> None:
+        """Take an idle node out of the cache; its block is somebody's from now on."""
+        if node.parent is None or node.num_users or not node.is_leaf:
+            raise BrokenEngine(f"block {node.block} is needed and cannot leave the cache")
+        node.parent.drop(node)
+        self._idle.remove(node)
+        root.num_nodes -= 1
+
+    def _check_held(self, lease: Lease) -> None:
+        if lease not in self._leases:
+            raise BrokenEngine("a lease was used after it had been given back")

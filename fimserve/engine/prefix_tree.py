@@ -9,82 +9,29 @@ Source: the radix tree of SGLang (arXiv 2312.07104, section 3), at block granula
 
 from __future__ import annotations
 
-import heapq
 import hmac
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-
-@dataclass(slots=True, eq=False)
-class Node:
-    """Holds one block and the tokens whose keys and values it has."""
-
-    parent: Node | None
-    """The block before; None for the first node, which has no block."""
-    tokens: tuple[int, ...]
-    """At most a block of them; none in the first node."""
-    block: int
-    """Number of the block; -1 in the first node."""
-    owner: str | None = None
-    """Session that used it last; None where none did."""
-    num_users: int = 0
-    """Leases that hold this node; each holds the nodes before it too."""
-    last_used: int = 0
-    """When a lease let it go last, counted in leases."""
-    children: dict[int, list[Node]] = field(default_factory=dict)
-    """Nodes that follow, by their first token."""
-
-    @property
-    def is_leaf(self) -> bool:
-        """Whether nothing follows."""
-        return not self.children
-
-    def add(self, child: Node) -> None:
-        """Hang a node below this one."""
-        self.children.setdefault(child.tokens[0], []).append(child)
-
-    def drop(self, child: Node) -> None:
-        """Take a node away from below this one."""
-        siblings = self.children[child.tokens[0]]
-        siblings.remove(child)
-        if not siblings:
-            del self.children[child.tokens[0]]
-
-    def walk(self) -> Iterator[Node]:
-        """Yield every node below, children before their parents."""
-        for siblings in list(self.children.values()):
-            for child in list(siblings):
-                yield from child.walk()
-                yield child
+from fimserve.engine.prefix_node import Node
 
 
 @dataclass(slots=True, eq=False)
 class Root:
     """Holds what one tenant computed with one adapter."""
 
+    name: bytes
+    """Keyed hash of tenant and adapter."""
+    tenant: bytes
+    """Keyed hash of the tenant."""
+    adapter: str | None
+    """The adapter."""
     first: Node = field(default_factory=lambda: Node(None, (), -1))
     """The node before all blocks."""
     num_nodes: int = 0
     """Blocks below."""
     num_leases: int = 0
     """Leases whose sequences belong here."""
-    idle_leaves: set[Node] = field(default_factory=set)
-    """Leaves that nobody uses."""
-    _by_age: list[tuple[int, int, Node]] = field(default_factory=list)
-
-    def add_idle(self, node: Node) -> None:
-        """Note a leaf that nobody uses any more."""
-        self.idle_leaves.add(node)
-        heapq.heappush(self._by_age, (node.last_used, node.block, node))
-
-    def oldest_idle(self) -> Node | None:
-        """Return the idle leaf that was let go longest ago, or None where there is none."""
-        while self._by_age:
-            last_used, _, node = self._by_age[0]
-            if node in self.idle_leaves and node.last_used == last_used:
-                return node
-            heapq.heappop(self._by_age)  # used again, or gone, since it was noted
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +58,6 @@ class PrefixTree:
         self._block_tokens = block_tokens
         self._secret = secret
         self._roots: dict[bytes, Root] = {}
-        self._names: dict[Root, tuple[bytes, str | None]] = {}
 
     @property
     def roots(self) -> list[Root]:
@@ -120,26 +66,20 @@ class PrefixTree:
 
     def find_root(self, tenant: str, adapter: str | None) -> Root | None:
         """Return the root of a tenant and adapter, or None where there is none."""
-        return self._roots.get(self._name(tenant, adapter))
+        return self._roots.get(self._hash(tenant, adapter))
 
     def open_root(self, tenant: str, adapter: str | None) -> Root:
         """Return the root of a tenant and adapter, made now where there is none."""
-        name = self._name(tenant, adapter)
+        name = self._hash(tenant, adapter)
         root = self._roots.get(name)
         if root is None:
-            root = self._roots[name] = Root()
-            self._names[root] = name, adapter
+            root = self._roots[name] = Root(name, self._hash(tenant, None), adapter)
         return root
 
     def close_if_empty(self, root: Root) -> None:
         """Forget a root that has neither blocks nor leases."""
-        if not root.num_nodes and not root.num_leases and root in self._names:
-            name, _ = self._names.pop(root)
-            del self._roots[name]
-
-    def roots_of_adapter(self, adapter: str) -> list[Root]:
-        """Return the roots of every tenant that used an adapter."""
-        return [root for root, (_, used) in self._names.items() if used == adapter]
+        if not root.num_nodes and not root.num_leases:
+            self._roots.pop(root.name, None)
 
     def find(self, root: Root, token_ids: Sequence[int], num_wanted: int) -> Match:
         """Return what is known of the beginning of a sequence.
@@ -155,36 +95,18 @@ class PrefixTree:
         path: list[Node] = []
         node, size = root.first, self._block_tokens
         while (start := len(path) * size) < num_wanted:
-            wanted = tuple(token_ids[start : min(start + size, num_wanted)])
-            best, num_best = None, 0
-            for child in node.children.get(wanted[0], ()):
-                num_common = _num_common(child.tokens, wanted)
-                if num_common > num_best:
-                    best, num_best = child, num_common
+            best, num_best = node.find(tuple(token_ids[start : min(start + size, num_wanted)]))
             if best is None or num_best < size:
                 return Match(tuple(path), best, num_best)
             path.append(best)
             node = best
         return Match(tuple(path), None, 0)
 
-    def _name(self, tenant: str, adapter: str | None) -> bytes:
+    def _hash(self, tenant: str, adapter: str | None) -> bytes:
         # Lengths keep ("a", "bc") and ("ab", "c") apart.
         tenant_bytes = tenant.encode("utf-8", "surrogatepass")
-        adapter_bytes = b"" if adapter is None else b"\x01" + adapter.encode()
+        adapter_bytes = (
+            b"" if adapter is None else b"\x01" + adapter.encode("utf-8", "surrogatepass")
+        )
         message = len(tenant_bytes).to_bytes(8, "big") + tenant_bytes + adapter_bytes
         return hmac.digest(self._secret, message, "sha256")
-
-
-def _num_common(first: tuple[int, ...], second: tuple[int, ...]) -> int:
-    """Return how many first tokens two sequences share."""
-    length = min(len(first), len(second))
-    if first[:length] == second[:length]:
-        return length
-    low, high = 0, length  # first[:low] are equal, first[:high] are not
-    while high - low > 1:
-        middle = (low + high) // 2
-        if first[low:middle] == second[low:middle]:
-            low = middle
-        else:
-            high = middle
-    return low
