@@ -48,6 +48,11 @@ class KvManager:
         """Blocks that a lease could get: those of nobody and those of the idle cache."""
         return self._pool.num_free + len(self._idle)
 
+    @property
+    def num_leases(self) -> int:
+        """Sequences that hold blocks."""
+        return len(self._leases)
+
     def peek(self, key: CacheKey, token_ids: Sequence[int]) -> int:
         """Return how many tokens a lease would find, without taking one."""
         match = self._find(key, token_ids)

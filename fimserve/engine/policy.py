@@ -1,6 +1,6 @@
 """Who goes first when not all can.
 
-A policy only ranks; what follows from ranks is the scheduler's. Knows nothing of blocks.
+A policy only compares; what follows from it is the scheduler's. Knows nothing of blocks and steps.
 """
 
 from __future__ import annotations
@@ -14,27 +14,51 @@ Rank: TypeAlias = tuple[float, ...]
 
 
 class Policy(Protocol):
-    """Says what the scheduler asks of a policy."""
+    """Says what the scheduler asks of a policy; no answer may change while a sequence lives."""
 
-    def rank(self, sequence: Sequence, now_ms: float) -> Rank:
-        """Return the place of a sequence among others.
+    def rank(self, sequence: Sequence) -> Rank:
+        """Return the place of a sequence among others; the earlier number decides between equals.
 
         Args:
             sequence: The sequence.
-            now_ms: The present.
 
         Returns:
             Its rank.
         """
 
+    def aged_at_ms(self, sequence: Sequence) -> float | None:
+        """Return when a sequence has waited for so long that it goes before all others.
+
+        One at a time does, the one that came first: each gets its turn, and all of them together
+        do not push everybody else aside.
+
+        Args:
+            sequence: The sequence.
+
+        Returns:
+            The time; None for one that need not be helped.
+        """
+
+    def may_displace(self, sequence: Sequence, other: Sequence) -> bool:
+        """Return whether a sequence that waits may take the place of one that runs.
+
+        Args:
+            sequence: The one that waits.
+            other: The one that runs, and would be computed again later.
+
+        Returns:
+            Whether it may.
+        """
+
 
 class DeadlinePolicy:
-    """Ranks by class, then by deadline, then by arrival; who has waited long enough goes first.
+    """Ranks by class, then by deadline, then by arrival.
 
-    So nobody starves: whoever has waited `aging_ms` is behind only those who arrived before.
+    Deadlines are times of day, so that whoever waits within a class is overtaken only for so long.
+    Across classes aging sees to it. A request at the cursor takes the place of background work.
 
     Args:
-        aging_ms: Wait after which class and deadline no longer count.
+        aging_ms: Wait after which background work gets its turn.
         usual_ms: Time in which a request without a deadline is taken to be wanted.
     """
 
@@ -42,12 +66,19 @@ class DeadlinePolicy:
         self._aging_ms = aging_ms
         self._usual_ms = usual_ms
 
-    def rank(self, sequence: Sequence, now_ms: float) -> Rank:
-        """Return (0, arrival) of one that has waited too long, else (class, deadline, arrival)."""
-        arrived_ms = sequence.arrived_ms
-        if now_ms - arrived_ms >= self._aging_ms:
-            return (0.0, arrived_ms)
+    def rank(self, sequence: Sequence) -> Rank:
+        """Return (class, deadline, arrival)."""
         deadline_ms = sequence.deadline_ms
         if deadline_ms is None:
-            deadline_ms = arrived_ms + self._usual_ms
-        return (1.0 if sequence.priority == "interactive" else 2.0, deadline_ms, arrived_ms)
+            deadline_ms = sequence.arrived_ms + self._usual_ms
+        return (float(sequence.priority != "interactive"), deadline_ms, sequence.arrived_ms)
+
+    def aged_at_ms(self, sequence: Sequence) -> float | None:
+        """Return the end of the wait of background work."""
+        if sequence.priority == "interactive":
+            return None
+        return sequence.arrived_ms + self._aging_ms
+
+    def may_displace(self, sequence: Sequence, other: Sequence) -> bool:
+        """Return whether somebody waits at the cursor for one, and nobody for the other."""
+        return sequence.priority == "interactive" and other.priority != "interactive"

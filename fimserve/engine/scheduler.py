@@ -10,13 +10,27 @@ lose their blocks and are computed again later. Knows nothing of tensors, text a
 from __future__ import annotations
 
 from collections.abc import Sequence as Items
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from fimserve.engine.admission import Admission
-from fimserve.engine.errors import InvalidRequest
-from fimserve.engine.kv_manager import KvManager, Lease
+from fimserve.engine.admission import Admission, Load
+from fimserve.engine.errors import BrokenEngine, InvalidRequest
+from fimserve.engine.kv_manager import KvManager
 from fimserve.engine.policy import Policy
+from fimserve.engine.ranked_queue import RankedQueue
 from fimserve.engine.sequence import Sequence
+from fimserve.engine.step_plan import StepPlan, WorkItem
+
+__all__ = ["Scheduler", "SchedulerSettings", "StepPlan", "WorkItem"]
+
+SHORT_SHARE = 8
+"""A prompt with at most this part of a step left to compute is short: a typed key, not a file."""
+SHORTS_SHARE = 2
+"""Short prompts may go before others in at most this part of a step."""
+GUESSES_SHARE = 4
+"""Guesses may take at most this part of a step while prompts wait for it."""
+
+PROMOTED, USUAL = 0.0, 1.0
+"""First number of a rank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,46 +38,11 @@ class SchedulerSettings:
     """Holds the size of steps and queues."""
 
     max_step_tokens: int = 256
-    """Tokens computed in one step, about: every running completion gets one whatever it says."""
+    """Tokens computed in one step."""
     max_sequences: int = 64
-    """Sequences that hold blocks at the same time."""
+    """Sequences that hold blocks at the same time; never more than a step has tokens."""
     max_waiting: int = 256
     """Sequences that may wait."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkItem:
-    """Holds what a step computes of one sequence."""
-
-    sequence: Sequence
-    """The sequence."""
-    lease: Lease
-    """Its blocks."""
-    start: int
-    """Place of the first token."""
-    token_ids: list[int]
-    """Tokens to compute; behind those of the sequence come its guesses."""
-    drafts: list[int]
-    """The guesses among them."""
-    num_logits: int
-    """Last tokens whose scores are wanted: 0 inside a prompt."""
-    is_prefill: bool
-    """Whether it is a piece of a prompt, or of what has to be computed again."""
-
-    @property
-    def ends_prompt(self) -> bool:
-        """Whether the prompt is computed when this is."""
-        return self.start + len(self.token_ids) >= len(self.sequence.token_ids)
-
-
-@dataclass(slots=True)
-class StepPlan:
-    """Holds what a step computes, and who lost their blocks for it."""
-
-    items: list[WorkItem] = field(default_factory=list)
-    """Work, running completions first."""
-    preempted: list[Sequence] = field(default_factory=list)
-    """Sequences that wait again."""
 
 
 class Scheduler:
@@ -79,9 +58,14 @@ class Scheduler:
         self._settings = settings
         self._kv = kv
         self._policy = policy
-        self._admission = Admission(settings.max_waiting)
-        self._waiting: list[Sequence] = []
-        self._running: list[Sequence] = []
+        # One token of each running sequence fits into a step, with one left for a prompt.
+        self._max_running = min(settings.max_sequences, settings.max_step_tokens)
+        self._admission = Admission(settings.max_waiting, settings.max_step_tokens)
+        self._waiting = RankedQueue()
+        self._running = RankedQueue()
+        self._aging: dict[Sequence, float] = {}
+        self._promoted: Sequence | None = None
+        self._now_ms = 0.0
         self.num_preemptions = 0
         """How often a sequence lost its blocks to others."""
 
@@ -97,8 +81,10 @@ class Scheduler:
 
     @property
     def decoding(self) -> list[Sequence]:
-        """Sequences that will write in the next step."""
-        return [sequence for sequence in self._running if sequence.is_prompt_done]
+        """Sequences that will write in the next step, first one first."""
+        return [sequence for sequence in self._running if sequence.is_decoding]
+
+    # --- sequences come, move on and go -----------------------------------------------------------
 
     def add(self, sequence: Sequence, now_ms: float, is_admitted: bool = False) -> None:
         """Take a sequence in.
@@ -113,50 +99,34 @@ class Scheduler:
         Raises:
             InvalidRequest: If it needs more blocks than there are.
         """
+        self._now_ms = now_ms
         size = self._kv.block_tokens
         if -(-sequence.num_most_tokens // size) > self._kv.num_blocks:
             raise InvalidRequest(
                 f"prompt and max_tokens are {sequence.num_most_tokens} tokens; "
                 f"the key-value memory holds {self._kv.num_blocks * size}"
             )
+        sequence.rank = (USUAL, *self._policy.rank(sequence), sequence.seq_id)
+        self._expect(sequence)
         if not is_admitted:
             deadline_ms = sequence.deadline_ms
-            self._admission.check(
-                len(self._waiting),
-                self._count_tokens_ahead(sequence, now_ms),
-                len(sequence.token_ids) - self._kv.peek(sequence.key, sequence.token_ids),
-                None if deadline_ms is None else deadline_ms - now_ms,
-            )
-        self._waiting.append(sequence)
+            deadline_in_ms = None if deadline_ms is None else deadline_ms - now_ms
+            self._admission.check(self._load(sequence), sequence.num_left, deadline_in_ms)
+        self._waiting.add(sequence)
+        aged_at_ms = self._policy.aged_at_ms(sequence)
+        if aged_at_ms is not None:
+            self._aging[sequence] = aged_at_ms
 
     def remove(self, sequence: Sequence) -> None:
         """Forget a sequence, whatever its state; what it computed stays in the cache."""
-        if sequence in self._waiting:
-            self._waiting.remove(sequence)
-        elif sequence in self._running:
-            self._running.remove(sequence)
-        self._give_back(sequence)
-
-    def plan(self, now_ms: float) -> StepPlan:
-        """Return the work of the next step; sequences get their blocks for it.
-
-        Args:
-            now_ms: The present.
-
-        Returns:
-            At least one item where any sequence is there.
-        """
-        plan = StepPlan()
-        budget = self._settings.max_step_tokens
-        ranked = sorted(self._running, key=lambda s: self._policy.rank(s, now_ms))
-        budget -= self._plan_decodes([s for s in ranked if s.is_prompt_done], budget, plan)
-        for sequence in ranked:
-            if budget <= 0 and plan.items:
-                break
-            if sequence.lease is not None and not sequence.is_prompt_done:
-                budget -= self._plan_piece(sequence, max(budget, 1), plan)
-        self._begin_waiting(budget, now_ms, plan)
-        return plan
+        if self._running.discard(sequence):
+            self._admission.observe_stay(self._now_ms - sequence.began_ms)
+            self._give_back(sequence)
+        else:
+            self._waiting.discard(sequence)
+        self._aging.pop(sequence, None)
+        if sequence is self._promoted:
+            self._promoted = None
 
     def advance(self, item: WorkItem, written: list[int]) -> None:
         """Move a sequence on by what a step computed of it; nothing happens where it was removed.
@@ -169,7 +139,11 @@ class Scheduler:
         sequence = item.sequence
         if sequence.lease is not item.lease:
             return
-        num_right = sum(1 for w, d in zip(written, item.drafts, strict=False) if w == d)
+        num_right = 0
+        for draft, token_id in zip(item.drafts, written, strict=False):
+            if draft != token_id:
+                break
+            num_right += 1
         sequence.num_computed = item.start + len(item.token_ids) - len(item.drafts) + num_right
         sequence.token_ids += written
         sequence.drafts = []
@@ -177,106 +151,232 @@ class Scheduler:
             self._kv.publish(item.lease, sequence.token_ids[: sequence.num_computed])
 
     def observe_step(self, items: Items[WorkItem], elapsed_ms: float) -> None:
-        """Learn how fast prompts are computed.
+        """Learn how fast steps are.
 
         Args:
             items: Work of a step.
             elapsed_ms: Its time.
         """
-        if any(item.is_prefill for item in items):
-            self._admission.observe(sum(len(item.token_ids) for item in items), elapsed_ms)
+        num_tokens = sum(len(item.token_ids) for item in items)
+        if num_tokens:
+            has_prompts = any(item.is_prefill for item in items)
+            self._admission.observe_step(num_tokens, has_prompts, elapsed_ms)
 
-    # --- inside -----------------------------------------------------------------------------------
+    # --- the next step ----------------------------------------------------------------------------
 
-    def _plan_decodes(self, decoding: list[Sequence], budget: int, plan: StepPlan) -> int:
-        """Plan a token of each, and guesses while the budget lasts; return the tokens planned."""
-        num_spare = budget - len(decoding)
-        num_planned = 0
+    def plan(self, now_ms: float) -> StepPlan:
+        """Return the work of the next step; sequences get their blocks for it.
+
+        Args:
+            now_ms: The present.
+
+        Returns:
+            At most `max_step_tokens` of work, and some where there is a sequence and memory for it.
+        """
+        self._now_ms = now_ms
+        plan = StepPlan()
+        self._promote(now_ms)
+        self._make_way(plan)
+        num_displaced = len(plan.preempted)
+        self._plan_decodes(plan)
+        # Blocks that were just taken from one for want of room are not given to another.
+        is_short_of_memory = len(plan.preempted) > num_displaced
+        may_begin = bool(self._waiting) and not is_short_of_memory
+        self._plan_prompts(plan, may_begin and self._fits(self._waiting.first))
+        return plan
+
+    def _promote(self, now_ms: float) -> None:
+        """Let the one that has waited longest go first, once it has waited long enough."""
+        oldest = next(iter(self._aging), None)
+        if self._promoted is not None or oldest is None or self._aging[oldest] > now_ms:
+            return
+        queue = self._waiting if oldest.lease is None else self._running
+        queue.discard(oldest)
+        oldest.rank = (PROMOTED, *oldest.rank[1:])
+        queue.add(oldest)
+        self._promoted = oldest
+
+    def _make_way(self, plan: StepPlan) -> None:
+        """Take the places of running sequences for the first one that waits, where it may."""
+        if not self._waiting or self._fits(first := self._waiting.first):
+            return
+        for other in reversed(list(self._running)):
+            if other.rank < first.rank:
+                return
+            if self._policy.may_displace(first, other):
+                self._preempt(other, plan)
+                if self._fits(first):
+                    return
+
+    def _plan_decodes(self, plan: StepPlan) -> None:
+        """Plan a token of each running completion, and guesses while the budget lasts."""
+        decoding = self.decoding
+        num_spare = self._settings.max_step_tokens - len(decoding)
+        if self._waiting or len(decoding) < len(self._running):
+            num_spare = min(num_spare // 2, self._settings.max_step_tokens // GUESSES_SHARE)
         for sequence in decoding:
             if sequence.lease is None:  # lost its blocks to one before it in this very step
                 continue
-            drafts = sequence.drafts[: max(num_spare, 0)]
-            tokens = sequence.token_ids[sequence.num_computed :] + drafts
-            if not self._find_room(sequence, sequence.num_computed + len(tokens), plan):
-                continue
+            drafts = sequence.drafts[:num_spare]
+            num_tokens = sequence.num_computed + 1
+            if not self._kv.reserve(sequence.lease, num_tokens + len(drafts)):
+                drafts = []  # nobody loses blocks to a guess
+                if not self._find_room(sequence, num_tokens, plan):
+                    continue
             num_spare -= len(drafts)
+            tokens = sequence.token_ids[sequence.num_computed :] + drafts
+            plan.items.append(_make_item(sequence, tokens, drafts, is_prefill=False))
+
+    def _plan_prompts(self, plan: StepPlan, may_begin: bool) -> None:
+        """Fill the step with pieces of prompts: short ones first, then all in the order of rank."""
+        max_tokens = self._settings.max_step_tokens
+        budget = max_tokens - plan.num_tokens
+        prompts = [s for s in self._running if not s.is_decoding]
+        if may_begin:
+            # Only so many can begin; short ones are looked for a little further down.
+            prompts += self._waiting.head(2 * self._max_running)
+            prompts.sort(key=lambda sequence: sequence.rank)
+        shorts = [s for s in prompts if s.num_left <= max(1, max_tokens // SHORT_SHARE)]
+        budget -= self._plan_pieces(shorts, min(budget, max_tokens // SHORTS_SHARE), plan)
+        planned = {item.sequence for item in plan.items}
+        self._plan_pieces([s for s in prompts if s not in planned], budget, plan)
+
+    def _plan_pieces(self, prompts: Items[Sequence], budget: int, plan: StepPlan) -> int:
+        """Plan pieces of prompts, in this order; return the number of their tokens."""
+        num_planned = 0
+        may_begin = True
+        for sequence in prompts:
+            if num_planned >= budget:
+                break
+            if sequence.lease is None:
+                may_begin = may_begin and self._begin(sequence)
+                if not may_begin:
+                    continue
+            start = sequence.num_computed
+            tokens = sequence.token_ids[start : start + budget - num_planned]
             num_planned += len(tokens)
-            plan.items.append(self._make_item(sequence, tokens, drafts, is_prefill=False))
+            plan.items.append(_make_item(sequence, tokens, [], is_prefill=True))
         return num_planned
 
-    def _plan_piece(self, sequence: Sequence, budget: int, plan: StepPlan) -> int:
-        """Plan the next piece of a prompt; return its tokens, 0 where there is no room for it."""
-        start = sequence.num_computed
-        tokens = sequence.token_ids[start : start + budget]
-        if not self._find_room(sequence, start + len(tokens), plan):
-            return 0
-        plan.items.append(self._make_item(sequence, tokens, [], is_prefill=True))
-        return len(tokens)
+    # --- places and blocks ------------------------------------------------------------------------
 
-    def _begin_waiting(self, budget: int, now_ms: float, plan: StepPlan) -> None:
-        self._waiting.sort(key=lambda s: self._policy.rank(s, now_ms))
-        while self._waiting and (budget > 0 or not plan.items):
-            if len(self._running) >= self._settings.max_sequences or plan.preempted:
-                return
-            sequence = self._waiting[0]
-            self._lease(sequence)
-            num_planned = self._plan_piece(sequence, max(budget, 1), plan)
-            if not num_planned:
-                self._give_back(sequence)
-                return
-            budget -= num_planned
-            del self._waiting[0]
-            self._running.append(sequence)
+    def _begin(self, sequence: Sequence) -> bool:
+        """Give a sequence that waits the blocks of all its tokens; return whether it has them.
 
-    def _make_item(
-        self, sequence: Sequence, tokens: list[int], drafts: list[int], is_prefill: bool
-    ) -> WorkItem:
-        assert sequence.lease is not None
-        start = sequence.num_computed
-        is_end = start + len(tokens) - len(drafts) == len(sequence.token_ids)
-        num_logits = 1 + len(drafts) if is_end and sequence.max_tokens else 0
-        return WorkItem(sequence, sequence.lease, start, tokens, drafts, num_logits, is_prefill)
-
-    def _find_room(self, sequence: Sequence, num_tokens: int, plan: StepPlan) -> bool:
-        """Get a sequence its blocks, if need be from those behind it in rank.
-
-        A sequence that is not running yet takes nothing from those that are.
+        One that overtakes others leaves room for the first of them, which else might never begin.
         """
-        assert sequence.lease is not None
-        planned = {item.sequence.seq_id for item in plan.items}
-        while not self._kv.reserve(sequence.lease, num_tokens):
-            others = [s for s in self._running if s.seq_id not in planned and s is not sequence]
-            if sequence not in self._running or not others:
-                if sequence in self._running and planned:
-                    self._preempt(sequence, plan)
-                return False
-            self._preempt(max(others, key=lambda s: (s.arrived_ms, s.seq_id)), plan)
-        return True
-
-    def _preempt(self, sequence: Sequence, plan: StepPlan) -> None:
-        self._running.remove(sequence)
-        self._give_back(sequence)
-        sequence.num_preemptions += 1
-        self.num_preemptions += 1
-        self._waiting.append(sequence)
-        plan.preempted.append(sequence)
-
-    def _lease(self, sequence: Sequence) -> None:
+        first = self._waiting.first
+        if not self._fits(sequence, None if first is sequence else first):
+            return False
         lease = self._kv.lease(sequence.key, sequence.token_ids)
+        if not self._kv.reserve(lease, len(sequence.token_ids)):
+            raise BrokenEngine("a sequence needs more blocks than were counted")
+        self._waiting.discard(sequence)
+        self._running.add(sequence)
         sequence.lease = lease
+        sequence.began_ms = self._now_ms
         sequence.num_computed = lease.num_cached
         if not sequence.num_preemptions:
             sequence.num_cached = lease.num_cached
+        return True
+
+    def _fits(self, sequence: Sequence, other: Sequence | None = None) -> bool:
+        """Return whether a sequence can begin now, with a place left for another one."""
+        both = [sequence] if other is None else [sequence, other]
+        if len(self._running) + len(both) > self._max_running:
+            return False
+        needed = sum(self._kv.count_needed_blocks(s.key, s.token_ids) for s in both)
+        return needed <= self._kv.num_free_blocks
+
+    def _find_room(self, sequence: Sequence, num_tokens: int, plan: StepPlan) -> bool:
+        """Get a running sequence its blocks, if need be from those behind it in rank.
+
+        Those before it have been planned, those behind it have not. Where nobody is behind it, it
+        loses its own blocks.
+        """
+        assert sequence.lease is not None
+        while not self._kv.reserve(sequence.lease, num_tokens):
+            last = self._running.last
+            self._preempt(last, plan)
+            if last is sequence:
+                return False
+        return True
+
+    def _preempt(self, sequence: Sequence, plan: StepPlan) -> None:
+        self._running.discard(sequence)
+        self._give_back(sequence)
+        self._expect(sequence)
+        self._waiting.add(sequence)
+        sequence.num_preemptions += 1
+        self.num_preemptions += 1
+        plan.preempted.append(sequence)
 
     def _give_back(self, sequence: Sequence) -> None:
-        if sequence.lease is not None:
-            computed = sequence.token_ids[: sequence.num_computed]
-            self._kv.release(sequence.lease, computed)
-            sequence.lease, sequence.num_computed, sequence.drafts = None, 0, []
+        assert sequence.lease is not None
+        self._kv.release(sequence.lease, sequence.token_ids[: sequence.num_computed])
+        sequence.lease, sequence.num_computed, sequence.drafts = None, 0, []
 
-    def _count_tokens_ahead(self, sequence: Sequence, now_ms: float) -> int:
-        """Return the tokens of prompts that are computed before a new sequence's."""
-        own_rank = self._policy.rank(sequence, now_ms)
-        ahead = [s for s in self._waiting if self._policy.rank(s, now_ms) <= own_rank]
-        unfinished = [s for s in self._running if not s.is_prompt_done]
-        return sum(len(s.token_ids) - s.num_computed for s in (*ahead, *unfinished))
+    # --- what a new one finds before it -----------------------------------------------------------
+
+    def _expect(self, sequence: Sequence) -> None:
+        num_cached = self._kv.peek(sequence.key, sequence.token_ids)
+        sequence.num_uncached = len(sequence.token_ids) - num_cached
+
+    def _load(self, sequence: Sequence) -> Load:
+        """Return what a new sequence finds before it."""
+        ahead = list(self._waiting.before(sequence.rank))
+        unfinished = [s for s in self._running if not s.is_decoding]
+        max_short = max(1, self._settings.max_step_tokens // SHORT_SHARE)
+        is_short = sequence.num_left <= max_short
+        num_waiting = len(ahead)
+        return Load(
+            num_waiting=sum(not self._policy.may_displace(sequence, s) for s in self._waiting),
+            num_ahead=num_waiting,
+            num_tokens_ahead=sum(
+                s.num_left for s in (*ahead, *unfinished) if not is_short or s.num_left <= max_short
+            ),
+            num_running=len(self._running),
+            num_places=self._max_running,
+            num_decoding=len(self._running) - len(unfinished),
+        )
+
+    def check_integrity(self) -> None:
+        """Check that each sequence is in one queue, and has blocks exactly where it runs.
+
+        Raises:
+            BrokenEngine: If one is not.
+        """
+        problems: list[str] = []
+        for queue, is_running in ((self._waiting, False), (self._running, True)):
+            ranks = [sequence.rank for sequence in queue]
+            if ranks != sorted(set(ranks)):
+                problems.append("a queue is out of order")
+            if any((sequence.lease is not None) != is_running for sequence in queue):
+                problems.append("a sequence waits with blocks, or runs without")
+        if self._kv.num_leases != len(self._running):
+            problems.append(f"{len(self._running)} run and {self._kv.num_leases} have blocks")
+        known = {*self._waiting, *self._running}
+        if not known.issuperset(self._aging):
+            problems.append("a sequence ages that is not there")
+        if self._promoted is not None and self._promoted not in known:
+            problems.append("a sequence goes first that is not there")
+        if problems:
+            raise BrokenEngine("; ".join(problems))
+
+
+def _make_item(
+    sequence: Sequence, tokens: list[int], drafts: list[int], is_prefill: bool
+) -> WorkItem:
+    assert sequence.lease is not None
+    start = sequence.num_computed
+    ends_prompt = start + len(tokens) - len(drafts) == len(sequence.token_ids)
+    return WorkItem(
+        sequence=sequence,
+        lease=sequence.lease,
+        start=start,
+        token_ids=tokens,
+        drafts=drafts,
+        num_logits=1 + len(drafts) if ends_prompt and sequence.max_tokens else 0,
+        is_prefill=is_prefill,
+        ends_prompt=ends_prompt,
+    )

@@ -7,13 +7,14 @@ with the right token after the wrong ones, or of another tenant, is told from th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from zlib import crc32
 
 from fimserve.engine.kv_manager import BlockCopy, CacheKey
 
 
 def entries_of(key: CacheKey, token_ids: Sequence[int]) -> list[int]:
     """Return the entries of a sequence's tokens, computed without any memory."""
-    return list(_chain(hash((key.tenant, key.adapter)), token_ids))
+    return list(_chain(_seed(key), token_ids))
 
 
 class FakeKvStore:
@@ -44,7 +45,7 @@ class FakeKvStore:
         """Write the entries of tokens, from what is in memory before them, and return them."""
         before = self.read(blocks, start)
         assert None not in before, f"tokens before {start} were never computed: {before}"
-        first = before[-1] if before else hash((key.tenant, key.adapter))
+        first = before[-1] if before else _seed(key)
         assert first is not None
         new = list(_chain(first, token_ids))
         for place, entry in enumerate(new, start):
@@ -57,6 +58,10 @@ class FakeKvStore:
         """Return the entries of a sequence's first tokens."""
         size = self._block_tokens
         return [self._blocks[blocks[i // size]][i % size] for i in range(num_tokens)]
+
+
+def _seed(key: CacheKey) -> int:
+    return crc32(repr((key.tenant, key.adapter)).encode())  # the same in every process
 
 
 def _chain(before: int, token_ids: Sequence[int]) -> Iterator[int]:
