@@ -53,6 +53,10 @@ class KvManager:
         """Sequences that hold blocks."""
         return len(self._leases)
 
+    def count_blocks(self, num_tokens: int) -> int:
+        """Return how many blocks a number of tokens fills."""
+        return -(-num_tokens // self.block_tokens)
+
     def peek(self, key: CacheKey, token_ids: Sequence[int]) -> int:
         """Return how many tokens a lease would find, without taking one."""
         match = self._find(key, token_ids)
@@ -61,7 +65,7 @@ class KvManager:
     def count_needed_blocks(self, key: CacheKey, token_ids: Sequence[int]) -> int:
         """Return how many of the free blocks a sequence takes, once it is leased and reserved."""
         num_shared = sum(1 for node in self._find(key, token_ids).path if node.num_users)
-        return self._count_blocks(len(token_ids)) - num_shared
+        return self.count_blocks(len(token_ids)) - num_shared
 
     def lease(self, key: CacheKey, token_ids: Sequence[int]) -> Lease:
         """Return a lease that holds the longest known beginning of a sequence.
@@ -96,12 +100,13 @@ class KvManager:
         Returns:
             Whether there is room now; where not, nothing has changed.
         """
+        count = self.count_blocks(num_tokens) - len(lease.blocks)
+        if count <= 0:
+            return True
         self._check_held(lease)
-        count = self._count_blocks(num_tokens) - len(lease.blocks)
         if count > self.num_free_blocks:
             return False
-        if count > 0:
-            self._take(lease, count)
+        self._take(lease, count)
         return True
 
     def publish(self, lease: Lease, token_ids: Sequence[int]) -> None:
@@ -250,9 +255,6 @@ class KvManager:
             self._evict(other, lease.root)  # a partly filled block: never in use, never a parent
 
     # --- room -------------------------------------------------------------------------------------
-
-    def _count_blocks(self, num_tokens: int) -> int:
-        return -(-num_tokens // self.block_tokens)
 
     def _take(self, lease: Lease, count: int) -> None:
         """Give a lease more blocks, of which the caller knows that they are free or idle."""

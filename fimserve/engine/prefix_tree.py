@@ -94,12 +94,13 @@ class PrefixTree:
         """
         path: list[Node] = []
         node, size = root.first, self._block_tokens
-        while (start := len(path) * size) < num_wanted:
-            best, num_best = node.find(tuple(token_ids[start : min(start + size, num_wanted)]))
-            if best is None or num_best < size:
-                return Match(tuple(path), best, num_best)
-            path.append(best)
-            node = best
+        for start in range(0, num_wanted, size):
+            wanted = tuple(token_ids[start : min(start + size, num_wanted)])
+            child = node.children.get(wanted)
+            if child is None or len(wanted) < size:
+                return Match(tuple(path), *node.find(wanted))
+            path.append(child)
+            node = child
         return Match(tuple(path), None, 0)
 
     def _hash(self, tenant: str, adapter: str | None) -> bytes:

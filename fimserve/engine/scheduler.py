@@ -100,11 +100,10 @@ class Scheduler:
             InvalidRequest: If it needs more blocks than there are.
         """
         self._now_ms = now_ms
-        size = self._kv.block_tokens
-        if -(-sequence.num_most_tokens // size) > self._kv.num_blocks:
+        if self._kv.count_blocks(sequence.num_most_tokens) > self._kv.num_blocks:
             raise InvalidRequest(
                 f"prompt and max_tokens are {sequence.num_most_tokens} tokens; "
-                f"the key-value memory holds {self._kv.num_blocks * size}"
+                f"the key-value memory holds {self._kv.num_blocks * self._kv.block_tokens}"
             )
         sequence.rank = (USUAL, *self._policy.rank(sequence), sequence.seq_id)
         self._expect(sequence)
@@ -285,8 +284,10 @@ class Scheduler:
         both = [sequence] if other is None else [sequence, other]
         if len(self._running) + len(both) > self._max_running:
             return False
-        needed = sum(self._kv.count_needed_blocks(s.key, s.token_ids) for s in both)
-        return needed <= self._kv.num_free_blocks
+        num_free = self._kv.num_free_blocks
+        if sum(self._kv.count_blocks(len(s.token_ids)) for s in both) <= num_free:
+            return True  # even if they share nothing with those that run
+        return sum(self._kv.count_needed_blocks(s.key, s.token_ids) for s in both) <= num_free
 
     def _find_room(self, sequence: Sequence, num_tokens: int, plan: StepPlan) -> bool:
         """Get a running sequence its blocks, if need be from those behind it in rank.

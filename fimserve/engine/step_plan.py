@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from fimserve.engine.kv_lease import Lease
 from fimserve.engine.sequence import Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class WorkItem:
+class WorkItem(NamedTuple):
     """Holds what a step computes of one sequence."""
 
     sequence: Sequence
