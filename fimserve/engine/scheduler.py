@@ -64,7 +64,6 @@ class Scheduler:
         self._waiting = RankedQueue()
         self._running = RankedQueue()
         self._aging: dict[Sequence, float] = {}
-        self._promoted: Sequence | None = None
         self._now_ms = 0.0
         self.num_preemptions = 0
         """How often a sequence lost its blocks to others."""
@@ -124,8 +123,6 @@ class Scheduler:
         else:
             self._waiting.discard(sequence)
         self._aging.pop(sequence, None)
-        if sequence is self._promoted:
-            self._promoted = None
 
     def advance(self, item: WorkItem, written: list[int]) -> None:
         """Move a sequence on by what a step computed of it; nothing happens where it was removed.
@@ -176,24 +173,19 @@ class Scheduler:
         plan = StepPlan()
         self._promote(now_ms)
         self._make_way(plan)
-        num_displaced = len(plan.preempted)
         self._plan_decodes(plan)
-        # Blocks that were just taken from one for want of room are not given to another.
-        is_short_of_memory = len(plan.preempted) > num_displaced
-        may_begin = bool(self._waiting) and not is_short_of_memory
-        self._plan_prompts(plan, may_begin and self._fits(self._waiting.first))
+        self._plan_prompts(plan)
         return plan
 
     def _promote(self, now_ms: float) -> None:
         """Let the one that has waited longest go first, once it has waited long enough."""
         oldest = next(iter(self._aging), None)
-        if self._promoted is not None or oldest is None or self._aging[oldest] > now_ms:
+        if oldest is None or oldest.rank[0] == PROMOTED or self._aging[oldest] > now_ms:
             return
         queue = self._waiting if oldest.lease is None else self._running
         queue.discard(oldest)
         oldest.rank = (PROMOTED, *oldest.rank[1:])
         queue.add(oldest)
-        self._promoted = oldest
 
     def _make_way(self, plan: StepPlan) -> None:
         """Take the places of running sequences for the first one that waits, where it may."""
@@ -226,12 +218,12 @@ class Scheduler:
             tokens = sequence.token_ids[sequence.num_computed :] + drafts
             plan.items.append(_make_item(sequence, tokens, drafts, is_prefill=False))
 
-    def _plan_prompts(self, plan: StepPlan, may_begin: bool) -> None:
+    def _plan_prompts(self, plan: StepPlan) -> None:
         """Fill the step with pieces of prompts: short ones first, then all in the order of rank."""
         max_tokens = self._settings.max_step_tokens
         budget = max_tokens - plan.num_tokens
         prompts = [s for s in self._running if not s.is_decoding]
-        if may_begin:
+        if self._waiting and self._fits(self._waiting.first):
             # Only so many can begin; short ones are looked for a little further down.
             prompts += self._waiting.head(2 * self._max_running)
             prompts.sort(key=lambda sequence: sequence.rank)
@@ -359,8 +351,8 @@ class Scheduler:
         known = {*self._waiting, *self._running}
         if not known.issuperset(self._aging):
             problems.append("a sequence ages that is not there")
-        if self._promoted is not None and self._promoted not in known:
-            problems.append("a sequence goes first that is not there")
+        if {s for s in known if s.rank[0] == PROMOTED} - set(list(self._aging)[:1]):
+            problems.append("a sequence goes first and is not the oldest")
         if problems:
             raise BrokenEngine("; ".join(problems))
 

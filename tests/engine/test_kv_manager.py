@@ -209,7 +209,8 @@ def test_what_is_copied_is_not_evicted_for_its_own_copy() -> None:
     memory = Memory(3)
     memory.run(SESSION, range(6))
     memory.run(CacheKey("stranger"), range(4))
-    assert memory.run(LOCAL, [*range(6), 100]) == 6
+    assert memory.run(LOCAL, [*range(5), 100]) == 5
+    assert memory.kv.peek(SESSION, range(7)) == 6  # the stranger's went, which was used later
 
 
 def test_with_no_room_for_a_copy_the_last_idle_block_is_taken_over() -> None:

@@ -122,6 +122,16 @@ def test_a_prompt_alone_gives_no_scores_and_is_found_later() -> None:
     assert sequence.num_cached == 40
 
 
+def test_a_prompt_is_found_while_its_completion_is_written() -> None:
+    hand = HandScheduler()
+    hand.add(prompt_of(1, 18), max_tokens=10)
+    hand.step()
+    other = hand.add(prompt_of(1, 18))
+    hand.step()
+    assert other.num_cached == 16
+    hand.finish()
+
+
 def test_a_newer_request_of_a_session_goes_on_where_the_older_was() -> None:
     hand = HandScheduler()
     older = hand.add(prompt_of(1, 20), max_tokens=30, key=SESSION)
@@ -146,6 +156,17 @@ def test_more_places_than_tokens_in_a_step_are_not_taken() -> None:
     hand.step()
     assert hand.scheduler.num_running == 3
     hand.finish()
+
+
+def test_a_prompt_that_was_begun_gets_a_token_of_each_step() -> None:
+    hand = HandScheduler(settings=SchedulerSettings(max_step_tokens=3, max_sequences=8))
+    for first in (1, 2):
+        hand.add([first], max_tokens=30)
+    hand.step()
+    begun = hand.add(prompt_of(3, 10))
+    for first in range(10, 15):
+        hand.add([first], max_tokens=30)
+        assert sizes(hand.step())[begun.seq_id] == 1
 
 
 def test_one_token_a_step_is_enough() -> None:
@@ -206,8 +227,10 @@ def test_who_comes_later_in_rank_loses_its_blocks() -> None:
     hand = HandScheduler(num_blocks=6)
     late = hand.add(prompt_of(1, 8), max_tokens=16, deadline_ms=900)
     soon = hand.add(prompt_of(2, 8), max_tokens=16, deadline_ms=500)
-    preempted = [sequence for _ in range(8) for sequence in hand.step().preempted]
+    while not (preempted := hand.step().preempted):
+        pass
     assert preempted == [late]
+    assert late.num_left == 1  # all else was still in memory when it went
     assert late.num_preemptions == hand.scheduler.num_preemptions == 1
     hand.finish()
     for sequence, first in ((late, 1), (soon, 2)):
@@ -429,6 +452,20 @@ def test_what_would_come_too_late_is_refused() -> None:
         hand.add(prompt_of(3, 64), max_tokens=1, deadline_ms=100)
     assert caught.value.retry_after_ms == pytest.approx(28)
     hand.add(prompt_of(4, 64), max_tokens=1, deadline_ms=130)
+    hand.finish()
+
+
+def test_completions_in_progress_count_as_work() -> None:
+    hand = HandScheduler(step_ms=32.0)
+    hand.add(prompt_of(1, 64), max_tokens=0)
+    hand.finish()
+    for first in range(2, 6):
+        hand.add([first], max_tokens=30)
+    hand.step()
+    hand.add(prompt_of(6, 56), max_tokens=1, deadline_ms=100)
+    # Without them 112 tokens would take four steps and 118 ms; 16 of theirs come on top.
+    with pytest.raises(QueueFull, match="expected in 135 ms"):
+        hand.add(prompt_of(7, 56), max_tokens=1, deadline_ms=120)
     hand.finish()
 
 
