@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fimserve.engine.admission import Admission, Load
@@ -112,6 +112,7 @@ LOADS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(LOADS, st.integers(1, 3000), st.integers(1, 1000))
 def test_who_is_refused_is_told_by_how_much(load: Load, num_tokens: int, in_ms: int) -> None:
     admission = measured()
@@ -125,6 +126,7 @@ def test_who_is_refused_is_told_by_how_much(load: Load, num_tokens: int, in_ms: 
     assert caught.value.retry_after_ms == pytest.approx(max(expected_ms - in_ms, 1.0))
 
 
+@settings(deadline=None)
 @given(LOADS, st.integers(0, 3000))
 def test_more_before_it_never_makes_it_sooner(load: Load, num_tokens: int) -> None:
     admission = measured(least_ms=7.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fimserve.engine.errors import BrokenEngine
@@ -59,6 +59,7 @@ def test_a_block_that_nobody_has_cannot_be_given_back(block: int) -> None:
         pool.give_back([block])
 
 
+@settings(deadline=None)
 @given(st.data(), st.integers(1, 40))
 def test_every_block_has_one_owner(data: st.DataObject, num_blocks: int) -> None:
     pool = BlockPool(num_blocks)

@@ -94,6 +94,7 @@ def test_looking_changes_nothing() -> None:
     assert memory.kv.take_copies() == []
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 1), min_size=1, max_size=13), min_size=1, max_size=12))
 def test_with_room_enough_the_longest_known_beginning_is_found(prompts: list[list[int]]) -> None:
     memory = Memory(64)
@@ -484,4 +485,4 @@ class KvTwin(RuleBasedStateMachine):
 
 
 TestKvTwin = KvTwin.TestCase
-TestKvTwin.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+TestKvTwin.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fimserve.engine.kv_manager import CacheKey
@@ -44,6 +44,7 @@ def test_somebody_who_waits_at_the_cursor_goes_before_background_work() -> None:
     assert in_order(sequence(5000), sequence(0, 100, "background"))
 
 
+@settings(deadline=None)
 @given(TIMES, st.none() | TIMES, TIMES, PRIORITIES)
 def test_whoever_waits_is_overtaken_for_a_limited_time_only(
     arrived_ms: float, deadline_ms: float | None, later_ms: float, priority: Priority

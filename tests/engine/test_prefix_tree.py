@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fimserve.engine.prefix_node import Node, count_common
@@ -40,6 +40,7 @@ def count_found(tree: PrefixTree, root: Root, token_ids: Sequence[int], num_want
     return len(spelt)
 
 
+@settings(deadline=None)
 @given(st.lists(TOKENS, max_size=8), TOKENS, st.integers(0, 14))
 def test_the_longest_known_beginning_is_found(
     known: list[list[int]], wanted: list[int], limit: int
@@ -55,6 +56,7 @@ def test_the_longest_known_beginning_is_found(
         assert node.find_problems(SIZE) == []
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 1), min_size=1, max_size=4).map(tuple), unique=True))
 def test_children_are_found_as_by_looking_at_all(spelt: list[tuple[int, ...]]) -> None:
     parent = Node(None, (), -1)
@@ -69,6 +71,7 @@ def test_children_are_found_as_by_looking_at_all(spelt: list[tuple[int, ...]]) -
         assert covered == {t for t in spelt if t != wanted and wanted[: len(t)] == t}
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 3), max_size=40), st.lists(st.integers(0, 3), max_size=40))
 def test_common_beginnings_are_counted(first: list[int], second: list[int]) -> None:
     count = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fimserve.engine.kv_manager import CacheKey
@@ -14,6 +14,7 @@ def ranked(*rank: float) -> Sequence:
     return Sequence(1, CacheKey("local"), [0], 1, 1, "interactive", 0.0, rank=rank)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), unique=True), st.data())
 def test_the_order_is_that_of_ranks(ranks: list[tuple[int, int]], data: st.DataObject) -> None:
     queue = RankedQueue()

@@ -598,7 +598,7 @@ class SchedulerTwin(RuleBasedStateMachine):
 
 
 TestSchedulerTwin = SchedulerTwin.TestCase
-TestSchedulerTwin.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestSchedulerTwin.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
 
 
 @settings(max_examples=40, deadline=None)
