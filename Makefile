@@ -40,7 +40,7 @@ format: .venv/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 bench: .venv/.dev
-	$(BIN)/python -m fimeval.latency $(ARGS)
+	$(BIN)/fimserve bench $(or $(ARGS),latency)
 eval: .venv/.dev
 	$(BIN)/fimserve eval $(ARGS)
 plugin:

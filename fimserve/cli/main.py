@@ -22,6 +22,7 @@ COMMANDS = {
     "serve": ("fimserve.cli.serve", "Serve completions over HTTP."),
     "complete": ("fimserve.cli.complete", "Complete one place in a file."),
     "eval": ("fimserve.cli.eval", "Score completions on a benchmark: generate, score, report."),
+    "bench": ("fimserve.cli.bench", "Measure a completion server: latency, goodput, a soak."),
     "export": ("fimserve.cli.export", "Write a model as a plain Hugging Face directory."),
 }
 """For each command: the module whose `app` it is, and its line on the help page."""

@@ -1,0 +1,290 @@
+"""`fimserve bench`: latency of one editor, goodput of many, a soak, against any completion server.
+
+Only the options; what they do is in `fimserve.cli.benching`, imported when a command runs.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["app", "goodput", "latency", "soak"]
+
+app = typer.Typer(
+    help="Measure a completion server: latency, goodput, a soak.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+Url = Annotated[
+    str | None,
+    typer.Option(
+        help="Server to measure; FIMSERVE_API_KEY is its key. Default: starts `fimserve serve`."
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(help="The model's name at --url; without --url, the model to serve."),
+]
+Dialect = Annotated[
+    str,
+    typer.Option(
+        help="openai: prompt and suffix; openai-ids: whole prompts as token ids; "
+        "llama-infill: llama.cpp's /infill."
+    ),
+]
+Tokenizer = Annotated[
+    Path | None,
+    typer.Option(
+        help="tokenizer.json that measures and, with openai-ids, writes the prompts. "
+        "Default: the embedded model's.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
+Family = Annotated[
+    str | None,
+    typer.Option(help="Prompt format for openai-ids. Default: told by the tokenizer's markers."),
+]
+Order = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="psm, spm, middle-increment; keystrokes are measured in all. "
+        "Default: the server's choice.",
+    ),
+]
+KeepAlive = Annotated[
+    bool,
+    typer.Option(help="Use connections again, as editors do. Some servers break them."),
+]
+Corpus = Annotated[
+    Path | None,
+    typer.Option(
+        help="Directory of source files to type at. Default: this project's own.",
+        exists=True,
+        file_okay=False,
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(help="File that gets the JSON line at its end. Default: none.", dir_okay=False),
+]
+Picture = Annotated[
+    Path | None,
+    typer.Option(help="Picture to write, .svg or .png; needs matplotlib.", dir_okay=False),
+]
+MaxTokens = Annotated[int, typer.Option(min=1, help="New tokens of an answer.")]
+SuffixShare = Annotated[float, typer.Option(min=0.0, max=0.9, help="Part behind the cursor.")]
+Tokens = Annotated[int, typer.Option(min=32, help="Length of the prompts, about.")]
+Seed = Annotated[int, typer.Option(min=0, help="Decides who types what and when.")]
+TtftMs = Annotated[float, typer.Option(min=1, help="Longest wait for the first text.")]
+E2eMs = Annotated[float, typer.Option(min=1, help="Longest wait for the last byte.")]
+EditorRate = Annotated[
+    float, typer.Option(min=0.01, help="Requests per second of one simulated editor.")
+]
+
+ColdShare = Annotated[
+    float, typer.Option(min=0.0, max=0.9, help="Requests that open another file.")
+]
+
+
+@app.command()
+def latency(
+    url: Url = None,
+    model: Model = None,
+    dialect: Dialect = "openai",
+    peer: Annotated[
+        str | None,
+        typer.Option(help="A second server, measured in turn with the first on equal prompts."),
+    ] = None,
+    peer_model: Annotated[str | None, typer.Option(help="The model's name at --peer.")] = None,
+    peer_dialect: Dialect = "openai",
+    n: Annotated[int, typer.Option("--n", min=1, help="Timed requests per scenario.")] = 20,
+    tokens: Annotated[
+        str, typer.Option(help="Lengths of prompts, prefix and suffix together.")
+    ] = "1024,2048",
+    suffix_share: SuffixShare = 0.25,
+    max_tokens: MaxTokens = 32,
+    scenarios: Annotated[
+        str | None,
+        typer.Option(
+            help="Comma-separated: cold, keystroke, newline, jump, accept, after-cancel, repeat. "
+            "Default: all."
+        ),
+    ] = None,
+    corpus: Corpus = None,
+    tokenizer: Tokenizer = None,
+    family: Family = None,
+    order: Order = None,
+    keep_alive: KeepAlive = True,
+    offset_chars: Annotated[
+        int | None,
+        typer.Option(min=0, help="Where in the sources prompts begin. Default: at random."),
+    ] = None,
+    output: Output = None,
+) -> None:
+    """Measure what one editor waits for: cold prompts, keystrokes, jumps, repeated prompts."""
+    from fimserve.cli.benching import LatencyOptions, ServerOptions, run_latency
+
+    servers = [ServerOptions(url, model, dialect, tokenizer, family, order, keep_alive)]
+    if peer is not None:
+        servers.append(
+            ServerOptions(peer, peer_model, peer_dialect, tokenizer, family, order, keep_alive)
+        )
+    run_latency(
+        servers,
+        LatencyOptions(
+            n=n,
+            tokens=tokens,
+            suffix_share=suffix_share,
+            max_tokens=max_tokens,
+            scenarios=scenarios,
+            corpus=corpus,
+            tokenizer=tokenizer,
+            offset_chars=offset_chars,
+        ),
+        output,
+    )
+
+
+@app.command()
+def goodput(
+    url: Url = None,
+    model: Model = None,
+    dialect: Dialect = "openai",
+    ttft_ms: TtftMs = 500.0,
+    e2e_ms: E2eMs = 1000.0,
+    attainment: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of requests that must be in time.")
+    ] = 0.9,
+    editor_rate: EditorRate = 0.5,
+    cold_share: ColdShare = 0.1,
+    tokens: Tokens = 1024,
+    suffix_share: SuffixShare = 0.25,
+    max_tokens: MaxTokens = 32,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, help="Length of one trial, its warm-up apart.")
+    ] = 30.0,
+    warmup_s: Annotated[
+        float, typer.Option(min=0.0, help="Beginning of each trial that does not count.")
+    ] = 5.0,
+    min_requests: Annotated[
+        int, typer.Option(min=1, help="A trial lasts until so many requests were sent.")
+    ] = 40,
+    first_rate: Annotated[
+        float, typer.Option(min=0.05, help="Requests per second to begin with.")
+    ] = 1.0,
+    max_rate: Annotated[float, typer.Option(min=0.05, help="Never exceeded.")] = 256.0,
+    precision: Annotated[
+        float, typer.Option(min=1.01, help="Ends the search: lowest bad by best good rate.")
+    ] = 1.1,
+    seed: Seed = 0,
+    corpus: Corpus = None,
+    tokenizer: Tokenizer = None,
+    family: Family = None,
+    order: Order = None,
+    keep_alive: KeepAlive = True,
+    picture: Picture = None,
+    output: Output = None,
+) -> None:
+    """Find the highest rate of many editors at which answers come in time."""
+    from fimserve.cli.benching import EditorOptions, GoodputOptions, ServerOptions, run_goodput
+
+    run_goodput(
+        ServerOptions(url, model, dialect, tokenizer, family, order, keep_alive),
+        EditorOptions(
+            ttft_ms=ttft_ms,
+            e2e_ms=e2e_ms,
+            editor_rate=editor_rate,
+            cold_share=cold_share,
+            tokens=tokens,
+            suffix_share=suffix_share,
+            max_tokens=max_tokens,
+            seed=seed,
+            corpus=corpus,
+            tokenizer=tokenizer,
+        ),
+        GoodputOptions(
+            attainment=attainment,
+            seconds=seconds,
+            warmup_s=warmup_s,
+            min_requests=min_requests,
+            first_rate=first_rate,
+            max_rate=max_rate,
+            precision=precision,
+        ),
+        picture,
+        output,
+    )
+
+
+@app.command()
+def soak(
+    rate: Annotated[
+        float, typer.Option(min=0.01, help="Requests per second; times --load, if given.")
+    ],
+    load: Annotated[
+        float, typer.Option(min=0.01, help="Share of --rate to put on: 0.8 of a goodput.")
+    ] = 1.0,
+    minutes: Annotated[float, typer.Option(min=0.01, help="Length.")] = 20.0,
+    url: Url = None,
+    model: Model = None,
+    dialect: Dialect = "openai",
+    pid: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Process of the server, to watch its memory. Default: who listens at --url, if "
+            "that is this machine.",
+        ),
+    ] = None,
+    leave_share: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Requests left at a random moment.")
+    ] = 0.05,
+    malformed_share: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Malformed requests per well-formed one.")
+    ] = 0.02,
+    ttft_ms: TtftMs = 500.0,
+    e2e_ms: E2eMs = 1000.0,
+    editor_rate: EditorRate = 0.5,
+    cold_share: ColdShare = 0.1,
+    tokens: Tokens = 1024,
+    suffix_share: SuffixShare = 0.25,
+    max_tokens: MaxTokens = 32,
+    seed: Seed = 0,
+    corpus: Corpus = None,
+    tokenizer: Tokenizer = None,
+    family: Family = None,
+    order: Order = None,
+    keep_alive: KeepAlive = True,
+    picture: Picture = None,
+    output: Output = None,
+) -> None:
+    """Keep a server under load and look for failures and leaks; exit code 1 where any is found."""
+    from fimserve.cli.benching import EditorOptions, ServerOptions, SoakOptions, run_soak_bench
+
+    run_soak_bench(
+        ServerOptions(url, model, dialect, tokenizer, family, order, keep_alive),
+        EditorOptions(
+            ttft_ms=ttft_ms,
+            e2e_ms=e2e_ms,
+            editor_rate=editor_rate,
+            cold_share=cold_share,
+            tokens=tokens,
+            suffix_share=suffix_share,
+            max_tokens=max_tokens,
+            seed=seed,
+            corpus=corpus,
+            tokenizer=tokenizer,
+        ),
+        SoakOptions(
+            rate=rate * load,
+            minutes=minutes,
+            leave_share=leave_share,
+            malformed_share=malformed_share,
+            pid=pid,
+        ),
+        picture,
+        output,
+    )
