@@ -22,9 +22,12 @@ NUM_TOKENS = 70
 def load_both(directory: Path, dtype: torch.dtype) -> tuple[CausalModel, PreTrainedModel]:
     """Return one checkpoint loaded by us and by transformers."""
     transformers_logging.disable_progress_bar()
-    theirs = AutoModelForCausalLM.from_pretrained(directory, dtype=dtype).eval()
+    theirs, report = AutoModelForCausalLM.from_pretrained(
+        directory, dtype=dtype, output_loading_info=True
+    )
+    assert not any(report.values()), f"missing, unexpected or of the wrong shape: {report}"
     name = {torch.float32: "fp32", torch.bfloat16: "bf16"}[dtype]
-    return load_model(str(directory), device="cpu", dtype=name).model, theirs
+    return load_model(str(directory), device="cpu", dtype=name).model, theirs.eval()
 
 
 def make_ids(seed: int = 0) -> Tensor:
