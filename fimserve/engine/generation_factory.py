@@ -70,6 +70,7 @@ class GenerationFactory:
             sampler=Sampler(params, request.seed, index),
             healer=Healer(self._healing, self._token_bytes, plan.removed),
             text=self._make_text(request, plan),
+            token_bytes=self._token_bytes,
             drafts=DraftSource(session.history) if request.speculate else None,
         )
 

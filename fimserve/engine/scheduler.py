@@ -1,4 +1,4 @@
-"""What the next step computes: one or more tokens of each running completion, and pieces of prompts.
+"""What the next step computes: tokens of the running completions, and pieces of prompts.
 
 A step has a budget of tokens. Completions being written come first, a token each and their guesses;
 what is left is filled with pieces of prompts, long ones cut, short ones together, so that steps
@@ -9,6 +9,7 @@ lose their blocks and are computed again later. Knows nothing of tensors, text a
 
 from __future__ import annotations
 
+from collections.abc import Sequence as Items
 from dataclasses import dataclass, field
 
 from fimserve.engine.admission import Admission
@@ -175,7 +176,7 @@ class Scheduler:
         if item.is_prefill:
             self._kv.publish(item.lease, sequence.token_ids[: sequence.num_computed])
 
-    def observe_step(self, items: list[WorkItem], elapsed_ms: float) -> None:
+    def observe_step(self, items: Items[WorkItem], elapsed_ms: float) -> None:
         """Learn how fast prompts are computed.
 
         Args:
@@ -234,9 +235,7 @@ class Scheduler:
         start = sequence.num_computed
         is_end = start + len(tokens) - len(drafts) == len(sequence.token_ids)
         num_logits = 1 + len(drafts) if is_end and sequence.max_tokens else 0
-        return WorkItem(
-            sequence, sequence.lease, start, tokens, drafts, num_logits, is_prefill
-        )
+        return WorkItem(sequence, sequence.lease, start, tokens, drafts, num_logits, is_prefill)
 
     def _find_room(self, sequence: Sequence, num_tokens: int, plan: StepPlan) -> bool:
         """Get a sequence its blocks, if need be from those behind it in rank.

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from fimserve.engine.completer import Completer
+from fimserve.engine.session_cache import Session, SessionKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fimserve.engine import CompleterSettings, CompletionDelta, CompletionRequest
-from fimserve.engine.completer import Completer
 from fimserve.engine.engine import make_renderer
 from fimserve.engine.healing import Healer, HealingIndex, cut
 from fimserve.engine.sequence import Sequence
-from fimserve.engine.session_cache import Session, SessionKey
 from fimserve.engine.ticket import Ticket
 from fimserve.models import LoadedModel
 from fimserve.prompt import Order, TextEncoder
