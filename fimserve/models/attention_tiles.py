@@ -18,7 +18,7 @@ from torch import Tensor
 
 from fimserve.models.forward_batch import Segment
 
-TILE_TOKENS = 256
+TILE_TOKENS = 128
 """Query tokens that go through the kernel at once."""
 
 
