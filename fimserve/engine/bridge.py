@@ -6,6 +6,7 @@ that dies is replaced: its requests fail, later ones are served, and `num_restar
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 from collections import deque
@@ -41,7 +42,9 @@ class Bridge:
         self._is_closed = False
         self.num_restarts = 0
         """How often a dead loop was replaced."""
-        # A daemon: a program that forgets to close its engine still ends.
+        # A daemon, closed at exit: a program that forgets to close its engine still ends, and torch's
+        # own threads are not torn down in the middle of a step.
+        atexit.register(self.close)
         self._thread = threading.Thread(target=self._run, name="fimserve-engine", daemon=True)
         self._thread.start()
 
@@ -146,6 +149,7 @@ class Bridge:
 
     def close(self) -> None:
         """Cancel everything and wait until the thread has ended; may be called again."""
+        atexit.unregister(self.close)
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
