@@ -27,7 +27,8 @@ class Int8DynamicMatrix:
     """Holds int8 codes and row scales; activations come and go in fp32.
 
     Args:
-        codes: [out, in] int8 on a CPU.
+        codes: [out, in] int8 on a CPU; more than one column, for which torch 2.13's integer product
+            gives garbage.
         scales: [out, 1] fp32.
     """
 
