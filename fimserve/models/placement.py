@@ -1,10 +1,11 @@
 """Where a model runs and in which precision, when the user leaves it to us.
 
 auto device: the first CUDA device, else the CPU. auto precision: bf16 on a GPU; on a CPU with VNNI
-or AMX int8-dynamic for checkpoints that are stored as int8; else bf16 only where the CPU multiplies
-in bf16 (AVX-512 BF16, AMX, Arm BF16), else fp32. Measured on 2 cores with AVX2 alone, 46M
-parameters, torch 2.13: a prompt of 1024 tokens takes 3.9 s in bf16 and 0.65 s in fp32; one further
-token 16 ms and 28 ms, which does not make up for it.
+or AMX int8-dynamic for checkpoints that are stored as int8 (a token takes 5.9 ms of one core, 15 in
+fp32, and the loss stays: docs/LOG.md); else bf16 only where the CPU multiplies in bf16 (AVX-512
+BF16, AMX, Arm BF16), else fp32. Measured on 2 cores with AVX2 alone, 46M parameters, torch 2.13: a
+prompt of 1024 tokens takes 3.9 s in bf16 and 0.65 s in fp32; one further token 16 ms and 28 ms,
+which does not make up for it.
 """
 
 from __future__ import annotations

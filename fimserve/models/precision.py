@@ -5,7 +5,7 @@
 | fp32 | fp32 | fp32 |
 | bf16 | bf16 | bf16 |
 | int8 | bf16 where the hardware multiplies in it, else fp32 | int8, multiplied out on the fly |
-| int8-dynamic | fp32 | int8, multiplied as integers; CPU only |
+| int8-dynamic | fp32 | int8 in two orders, multiplied as integers; CPU only |
 
 Knows nothing of files or machines; `placement.py` chooses.
 """

@@ -19,8 +19,9 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 
-from fimserve.models.errors import ModelNotFound
+from fimserve.models.errors import ModelNotFound, PickleCheckpointRefused
 from fimserve.models.families import read_model_config
+from fimserve.models.weight_files import describe_conversion
 
 EMBEDDED = "embedded"
 EMBEDDED_DIRECTORY = Path(__file__).parent / "embedded"
@@ -30,7 +31,8 @@ _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 def resolve_model(name: str, allow_download: bool = True) -> Path:
     """Return the directory that holds a model, fetching it if need be.
 
-    A hub model whose config is not served here fails with UnsupportedModel.
+    A hub model whose config is not served here fails with UnsupportedModel, one without
+    safetensors with PickleCheckpointRefused.
 
     Args:
         name: "embedded", a directory, or a hub id such as owner/name.
@@ -78,7 +80,13 @@ def _fetch_from_hub(name: str, allow_download: bool) -> Path:
     if not (directory / "config.json").exists():
         raise ModelNotFound(f"hub model {name!r} has no config.json; it is no transformers model")
     read_model_config(directory / "config.json")
-    return _fetch_files(name, ["*.json", "*.safetensors"], allow_download)
+    directory = _fetch_files(name, ["*.json", "*.safetensors"], allow_download)
+    if not any(directory.glob("*.safetensors")):
+        raise PickleCheckpointRefused(
+            f"hub model {name!r} has no *.safetensors, only weights in a form that is not loaded "
+            f"here because it may run code. {describe_conversion(name)}"
+        )
+    return directory
 
 
 def _fetch_files(name: str, patterns: list[str], allow_download: bool) -> Path:

@@ -151,6 +151,16 @@ def write_weights(directory: Path, tensors: dict[str, Tensor]) -> None:
     path.chmod(0o644)
 
 
+def describe_conversion(source: str) -> str:
+    """Return how to turn a directory or hub model of pickles into one of safetensors."""
+    return (
+        'If you trust it, convert it once: python -c "from transformers import '
+        "AutoModelForCausalLM as M, AutoTokenizer as T; "
+        f"M.from_pretrained({source!r}, dtype='auto').save_pretrained('CONVERTED'); "
+        f"T.from_pretrained({source!r}).save_pretrained('CONVERTED')\" and load CONVERTED"
+    )
+
+
 def scale_name(name: str) -> str:
     """Return the name under which the row scales of an int8 matrix are stored."""
     return f"{name}_scale"
@@ -189,8 +199,5 @@ def _refuse_pickles(directory: Path) -> None:
     if pickles:
         raise PickleCheckpointRefused(
             f"{directory} holds its weights only as a pickle ({pickles[0]}), and loading a pickle "
-            "runs whatever code is in it. If you trust it, convert it once: "
-            'python -c "from transformers import AutoModelForCausalLM as M; '
-            f"M.from_pretrained({str(directory)!r}).save_pretrained('CONVERTED')\" "
-            "(this writes safetensors), copy tokenizer.json beside it and load CONVERTED"
+            f"runs whatever code is in it. {describe_conversion(str(directory))}"
         )

@@ -11,6 +11,7 @@ import torch
 from fimserve.engine import Engine
 from fimserve.models import LoadedModel, load_model
 from support.tiny_checkpoint import write_tiny_checkpoint
+from support.tiny_families import FAMILIES, write_tiny_family
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -27,6 +28,16 @@ def tiny_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_model(tiny_directory: Path) -> LoadedModel:
     return load_model(str(tiny_directory), device="cpu", dtype="fp32")
+
+
+@pytest.fixture(scope="session", params=FAMILIES)
+def any_family(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> LoadedModel:
+    """A tiny model of each family in turn; all have one tokenizer, and none ends by itself."""
+    directory = tmp_path_factory.mktemp("families") / request.param
+    write_tiny_family(directory, request.param, seed=2, endless=True)
+    return load_model(str(directory), device="cpu", dtype="fp32")
 
 
 @pytest.fixture

@@ -28,6 +28,12 @@ SHAPES: dict[str, dict[str, object]] = {
     "linear rope": {
         "rope_parameters": {"rope_type": "linear", "rope_theta": 100000.0, "factor": 4.0}
     },
+    # As DeepSeek-Coder's config.json of 2023 writes it.
+    "linear rope, old keys": {
+        "rope_parameters": None,
+        "rope_theta": 100000.0,
+        "rope_scaling": {"type": "linear", "factor": 4.0},
+    },
     "llama3 rope": {
         "rope_parameters": {
             "rope_type": "llama3",

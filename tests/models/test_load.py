@@ -11,8 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from fimserve.models import BrokenCheckpoint, load_model
+from fimserve.models import BrokenCheckpoint, load_model, placement
 from fimserve.models.weight_files import SINGLE_FILE
+from support.parity import load_both
+from support.tiny_families import FAMILIES, write_tiny_family
 
 Tensors = dict[str, Tensor]
 
@@ -117,3 +119,17 @@ def test_what_old_checkpoints_store_twice_is_ignored(own_directory: Path) -> Non
 
     edit_weights(own_directory, add_copies)
     assert load_model(str(own_directory), "cpu").model.config.tie_embeddings
+
+
+@pytest.mark.parametrize("model_type", FAMILIES)
+def test_parameters_are_counted_as_transformers_does(model_type: str, tmp_path: Path) -> None:
+    ours, theirs = load_both(write_tiny_family(tmp_path, model_type), torch.float32)
+    assert ours.num_parameters == theirs.num_parameters()
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16", "int8", "int8-dynamic"])
+def test_a_model_says_its_precision_by_the_name_asked_for(
+    dtype: str, tiny_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(placement, "read_cpu_flags", lambda: frozenset({"avx512_vnni"}))
+    assert load_model(str(tiny_directory), "cpu", dtype).model.precision == dtype

@@ -17,7 +17,13 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 
-from fimserve.models import ModelNotFound, UnsupportedModel, resolve, resolve_model
+from fimserve.models import (
+    ModelNotFound,
+    PickleCheckpointRefused,
+    UnsupportedModel,
+    resolve,
+    resolve_model,
+)
 
 HUB_ID = "owner/tiny-fim"
 
@@ -116,6 +122,14 @@ def test_a_hub_repository_without_config_is_refused(hub: FakeHub) -> None:
     (hub.source / "config.json").unlink()
     with pytest.raises(ModelNotFound, match=r"no config\.json"):
         resolve_model(HUB_ID)
+
+
+def test_a_hub_model_of_pickles_is_refused_with_a_command(hub: FakeHub) -> None:
+    (hub.source / "model.safetensors").rename(hub.source / "pytorch_model.bin")
+    with pytest.raises(PickleCheckpointRefused) as caught:
+        resolve_model(HUB_ID)
+    assert not (hub.target / "pytorch_model.bin").exists()
+    assert f"M.from_pretrained('{HUB_ID}', dtype='auto').save_pretrained" in str(caught.value)
 
 
 def make_response(status: int) -> httpx.Response:

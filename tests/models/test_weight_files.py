@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from fimserve.models import BrokenCheckpoint, PickleCheckpointRefused
+from fimserve.models import BrokenCheckpoint, PickleCheckpointRefused, load_model
 from fimserve.models.weight_files import INDEX_FILE, SINGLE_FILE, WeightFiles
 
 
@@ -87,6 +89,18 @@ def test_a_pickle_is_refused_and_never_opened(name: str, own_directory: Path) ->
     with pytest.raises(PickleCheckpointRefused, match=r"save_pretrained\('CONVERTED'\)"):
         WeightFiles(own_directory)
     assert not canary.exists()
+
+
+def test_the_command_of_the_refusal_converts_it(own_directory: Path, tmp_path: Path) -> None:
+    before = load_file(own_directory / SINGLE_FILE)
+    (own_directory / SINGLE_FILE).unlink()
+    torch.save(before, own_directory / "pytorch_model.bin")
+    with pytest.raises(PickleCheckpointRefused) as caught:
+        load_model(str(own_directory), "cpu")
+    command = str(caught.value).split('python -c "')[1].split('" and load')[0]
+    subprocess.run([sys.executable, "-c", command], cwd=tmp_path, check=True, capture_output=True)
+    converted = load_model(str(tmp_path / "CONVERTED"), "cpu", "fp32").model
+    assert torch.equal(converted.parts.norm.weight, before["model.norm.weight"])
 
 
 def test_a_pickle_beside_safetensors_does_not_matter(own_directory: Path) -> None:

@@ -9,8 +9,8 @@ import math
 from pathlib import Path
 
 import torch
-from torch import Tensor
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM
 from transformers.utils import logging as transformers_logging
 
 from fimserve.models import CausalModel, ForwardBatch, KvPool, Piece, load_model
@@ -19,12 +19,15 @@ from support.tiny_checkpoint import VOCAB_SIZE
 NUM_TOKENS = 70
 
 
-def load_both(directory: Path, dtype: torch.dtype) -> tuple[CausalModel, PreTrainedModel]:
+def load_both(directory: Path, dtype: torch.dtype) -> tuple[CausalModel, nn.Module]:
     """Return one checkpoint loaded by us and by transformers."""
     transformers_logging.disable_progress_bar()
-    theirs = AutoModelForCausalLM.from_pretrained(directory, dtype=dtype).eval()
+    theirs, report = AutoModelForCausalLM.from_pretrained(
+        directory, dtype=dtype, output_loading_info=True
+    )
+    assert not any(report.values()), f"missing, unexpected or of the wrong shape: {report}"
     name = {torch.float32: "fp32", torch.bfloat16: "bf16"}[dtype]
-    return load_model(str(directory), device="cpu", dtype=name).model, theirs
+    return load_model(str(directory), device="cpu", dtype=name).model, theirs.eval()
 
 
 def make_ids(seed: int = 0) -> Tensor:
@@ -32,12 +35,12 @@ def make_ids(seed: int = 0) -> Tensor:
     return torch.randint(VOCAB_SIZE, (NUM_TOKENS,), generator=torch.Generator().manual_seed(seed))
 
 
-def compute_logits(model: CausalModel, token_ids: Tensor, chunk: int) -> Tensor:
+def compute_logits(model: CausalModel, token_ids: Tensor, chunk: int, adapter: int = 0) -> Tensor:
     """Return the logits of every token, computed chunk by chunk over one pool."""
     pool = make_pool(model, len(token_ids))
     rows, num_context = [], 0
     for part in token_ids.split(chunk):
-        piece = Piece(part.tolist(), num_context, range(pool.num_blocks))
+        piece = Piece(part.tolist(), num_context, range(pool.num_blocks), adapter)
         rows.append(run(model, pool, piece))
         num_context += len(part)
     return torch.cat(rows)
@@ -56,7 +59,7 @@ def run(model: CausalModel, pool: KvPool, *pieces: Piece) -> Tensor:
     return model.logits(model(batch, pool))
 
 
-def compute_their_logits(model: PreTrainedModel, token_ids: Tensor, chunk: int) -> Tensor:
+def compute_their_logits(model: nn.Module, token_ids: Tensor, chunk: int) -> Tensor:
     """Return the same from transformers, through its own cache."""
     past, rows = None, []
     for part in token_ids.split(chunk):
