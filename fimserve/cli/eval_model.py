@@ -135,10 +135,12 @@ def _ask_engine(engine: "Engine", prompt: EvalPrompt, stopping: Stopping) -> Com
 def _hash_rendered(renderer: Renderer, max_context_tokens: int, prompt: EvalPrompt) -> str | None:
     if prompt.order is None:
         return None  # the engine chooses by the place
-    from fimserve.engine.healing import cut
+    from fimserve.engine.healing import HealingIndex, cut
 
+    encoder = renderer.encoder
+    index = HealingIndex(encoder.token_bytes, encoder.vocab_size, encoder.special_ids)
     parts = PromptParts(prompt.prefix, prompt.suffix, language=prompt.language).with_lf()
-    kept, removed = cut(parts.prefix, renderer.encoder)
+    kept, removed = cut(parts.prefix, encoder, index)
     ids = renderer.render(replace(parts, prefix=kept), prompt.order).token_ids
     if len(ids) + len(removed) + prompt.max_tokens > max_context_tokens:
         return None  # the engine cuts such a prompt, by a rule that is its own affair

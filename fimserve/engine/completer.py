@@ -16,7 +16,7 @@ from fimserve.engine.anchor import Anchor
 from fimserve.engine.answer import Answer, AnswerPlan
 from fimserve.engine.completion import CompletionDelta, Usage
 from fimserve.engine.errors import InvalidRequest
-from fimserve.engine.healing import Cut, Healer, HealingIndex, cut
+from fimserve.engine.healing import Cut, Healer, HealingIndex, cut, rest_of_word
 from fimserve.engine.multiline import wants_block
 from fimserve.engine.request import CompletionRequest
 from fimserve.engine.sampler import Sampler
@@ -120,7 +120,12 @@ class Completer:
             num_candidates=self._num_candidates,
             stop_token_ids=prompt.stop_token_ids | self._loaded.eos_token_ids,
             sampler=Sampler(request.temperature, request.top_p, request.seed),
-            healer=Healer(self._healing, token_bytes, removed),
+            healer=Healer(
+                self._healing,
+                token_bytes,
+                removed,
+                rest_of_word(request.prefix, request.suffix or ""),
+            ),
             text=TextStream(
                 token_bytes,
                 stops=(*request.stop, *prompt.stop_strings),
@@ -156,7 +161,7 @@ class Completer:
             parts = parts.with_lf()
 
         def cut_or_keep(text: str) -> Cut:
-            return cut(text, self._renderer.encoder) if is_healed else Cut(text, b"")
+            return cut(text, self._renderer.encoder, self._healing) if is_healed else Cut(text, b"")
 
         if order is Order.MIDDLE_INCREMENT:
             return _anchor_parts(parts, session, cut_or_keep)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fimserve.engine import CompleterSettings, CompletionDelta, CompletionRequest
 from fimserve.engine.completer import Completer
 from fimserve.engine.engine import make_renderer
-from fimserve.engine.healing import Healer, HealingIndex, cut
+from fimserve.engine.healing import Cut, Healer, HealingIndex, cut, rest_of_word
 from fimserve.engine.sequence import Sequence
 from fimserve.engine.session_cache import Session, SessionKey
 from fimserve.engine.ticket import Ticket
@@ -29,6 +29,17 @@ DOCUMENT = (
 SUFFIX = "\n\nprint(mean([1, 2]))\n"
 ORDERS = [*Order, None]
 ENCODER = TextEncoder.from_json(make_tiny_tokenizer().to_str())
+
+
+def make_index(encoder: TextEncoder) -> HealingIndex:
+    return HealingIndex(encoder.token_bytes, encoder.vocab_size, encoder.special_ids)
+
+
+def cut_with(encoder: TextEncoder, text: str) -> Cut:
+    return cut(text, encoder, make_index(encoder))
+
+
+INDEX = make_index(ENCODER)
 
 
 @pytest.fixture
@@ -75,7 +86,7 @@ def up_to(text: str) -> str:
 
 @given(st.text(alphabet="a v=\n\r\tößé数😀", max_size=200))
 def test_both_pieces_make_up_the_text(text: str) -> None:
-    kept, removed = cut(text, ENCODER)
+    kept, removed = cut(text, ENCODER, INDEX)
     assert kept + removed.decode() == text
     assert bool(removed) == bool(text)
     assert not kept.endswith("\r")
@@ -87,8 +98,8 @@ def test_both_pieces_make_up_the_text(text: str) -> None:
         ("", ""),
         ("x", "x"),
         ("    return ", " "),
-        ("    retu", "u"),
-        ("x = val", "val"),
+        ("    retu", " retu"),
+        ("x = val", " val"),
         ("a\n   ", "\n   "),
         ("x +=", "="),
         ("x 😀", " 😀"),
@@ -97,13 +108,13 @@ def test_both_pieces_make_up_the_text(text: str) -> None:
         ("x" * 500, "x"),
     ],
 )
-def test_the_last_token_is_cut_or_a_whole_character(text: str, removed: str) -> None:
-    assert cut(text, ENCODER).removed.decode() == removed
+def test_the_cut_is_a_safe_boundary_and_whole_characters(text: str, removed: str) -> None:
+    assert cut(text, ENCODER, INDEX).removed.decode() == removed
 
 
 def test_a_tokenizer_that_writes_blanks_of_its_own_is_left_alone() -> None:
     encoder = TextEncoder.from_json(sentencepiece_json({}))
-    assert cut("return run", encoder) == ("return run", b"")
+    assert cut_with(encoder, "return run") == ("return run", b"")
 
 
 def test_a_tokenizer_that_changes_text_is_left_alone() -> None:
@@ -112,8 +123,23 @@ def test_a_tokenizer_that_changes_text_is_left_alone() -> None:
 
     lossy.normalizer = normalizers.Lowercase()
     encoder = TextEncoder.from_json(lossy.to_str())
-    assert cut("return X", encoder) == ("return X", b"")
-    assert cut("return x", encoder).removed == b" x"
+    assert cut_with(encoder, "return X") == ("return X", b"")
+    assert cut_with(encoder, "return x").removed == b" x"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "suffix", "rest"),
+    [
+        ("pri", "nt(x)", b"nt"),
+        ("größ", "e = 1", b"e"),
+        ("print(", "x)", b""),
+        ("print", "(x)", b""),
+        ("", "x", b""),
+        ("x", "", b""),
+    ],
+)
+def test_a_word_goes_on_in_the_suffix(prefix: str, suffix: str, rest: bytes) -> None:
+    assert rest_of_word(prefix, suffix) == rest
 
 
 # --- the index -----------------------------------------------------------------------------------
@@ -133,6 +159,34 @@ def test_the_index_finds_what_a_scan_finds(tokens: list[bytes], remaining: bytes
         if token.startswith(remaining) or remaining.startswith(token)
     ]
     assert sorted(index.allowed(remaining)) == expected
+
+
+@given(TOKENS, st.binary(min_size=1, max_size=5))
+def test_the_index_knows_which_texts_some_token_extends(tokens: list[bytes], text: bytes) -> None:
+    index = HealingIndex(tokens.__getitem__, len(tokens))
+    assert index.extends(text) == any(t.startswith(text) and t != text for t in tokens)
+    assert index.max_token_bytes == max(map(len, tokens), default=0)
+
+
+@given(TOKENS, st.text("ab ", min_size=1, max_size=3), st.text("ab", max_size=2))
+def test_a_token_that_goes_on_with_the_rest_of_the_word_is_left_out(
+    tokens: list[bytes], remaining: str, rest: str
+) -> None:
+    index = HealingIndex(tokens.__getitem__, len(tokens))
+    whole = (remaining + rest).encode()
+    expected = [
+        token_id
+        for token_id in index.allowed(remaining.encode())
+        if not rest or not tokens[token_id].startswith(whole)
+    ]
+    assert list(index.allowed(remaining.encode(), rest.encode())) == expected
+
+
+@given(st.text("aelruv =\nößé数😀", min_size=1, max_size=20), st.text("aelruv", max_size=4))
+def test_some_token_is_always_allowed(text: str, rest: str) -> None:
+    removed = cut(text, ENCODER, INDEX).removed
+    for start in range(len(removed)):
+        assert INDEX.allowed(removed[start:], rest.encode())
 
 
 def test_an_index_is_complete_where_every_character_can_be_spelt() -> None:
@@ -212,7 +266,7 @@ def test_what_is_written_spells_the_cut_and_then_the_text(
 ) -> None:
     fields = {"temperature": 2.0, "seed": seed, "max_tokens": max_tokens}
     deltas = complete(random, make_request(prefix, order, **fields))
-    removed = cut(prefix, ENCODER).removed
+    removed = cut(prefix, ENCODER, INDEX).removed
     written = bytes_of(deltas)
     usage = deltas[-1].usage
     assert usage is not None
@@ -228,6 +282,17 @@ def test_what_is_written_spells_the_cut_and_then_the_text(
     assert 0 <= num_healing <= len(removed)
     again = complete(random, make_request(prefix, order, **fields))
     assert bytes_of(again) == written
+
+
+@pytest.mark.parametrize("order", [Order.PSM, Order.SPM, Order.MIDDLE_INCREMENT])
+def test_a_word_that_the_suffix_completes_is_not_written_twice(
+    rote: Completer, order: Order
+) -> None:
+    request = make_request(up_to("ret"), order, max_tokens=1)
+    assert text_of(complete(rote, request)) == "urn"
+    deltas = complete(rote, replace(request, suffix="urn sum(values)\n"))
+    assert bytes_of(deltas).startswith(b" ret")
+    assert not bytes_of(deltas).startswith(b" return")
 
 
 def test_end_tokens_wait_until_the_cut_is_spelt(rote: Completer) -> None:
