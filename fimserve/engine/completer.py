@@ -22,7 +22,7 @@ from fimserve.engine.request import CompletionRequest
 from fimserve.engine.sampler import Sampler
 from fimserve.engine.sequence import Sequence
 from fimserve.engine.session_cache import Session, SessionCache
-from fimserve.engine.text_stream import TextStream, uses_crlf
+from fimserve.engine.text_stream import TextStream
 from fimserve.engine.ticket import Ticket
 from fimserve.models import LoadedModel
 from fimserve.prompt import Order, PromptError, PromptParts, RenderedPrompt, Renderer, Snippet
@@ -129,8 +129,11 @@ class Completer:
             text=TextStream(
                 token_bytes,
                 stops=(*request.stop, *prompt.stop_strings),
+                prefix=request.prefix,
+                suffix=request.suffix or "",
+                language=request.language,
+                path=request.path,
                 single_line=not _is_multiline(request),
-                crlf=uses_crlf(request.prefix, request.suffix or ""),
                 num_skipped_bytes=len(removed),
             ),
         )

@@ -9,9 +9,9 @@ A boundary is safe where no token of the vocabulary could begin before it and re
 and where the tokenizer, given the shorter text, still ends it with the same tokens. Measured on
 2,000 places in 80 files (Go, Rust, C++, Java, Python and others) with five tokenizers: taking back
 exactly one token leaves a prompt that the tokenization of the whole file does not begin with at
-11-16 % of the places, the safe boundary at 0.05-0.3 %, for 0.15-0.35 tokens more. What remains are
-merges that no look at the vocabulary can foresee. Typing such files, a keystroke changes 0 tokens of
-the prompt in the median, 0.3 on average. Knows nothing of models and torch.
+11-16 % of the places, the safe boundary at 0.05-0.3 %, for 0.15-0.35 tokens more. What remains
+are merges that no look at the vocabulary can foresee. A keystroke in such files changes 0 tokens
+of the prompt in the median, 0.3 on average. Knows nothing of models and torch.
 """
 
 from __future__ import annotations

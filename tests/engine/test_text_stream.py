@@ -13,7 +13,7 @@ def stream(
     single_line: bool = False,
     crlf: bool = False,
 ) -> tuple[str, bool]:
-    text = TextStream(tokens.__getitem__, stops or [], single_line, crlf)
+    text = TextStream(tokens.__getitem__, stops or [], single_line=single_line, crlf=crlf)
     released = "".join(map(text.feed, range(len(tokens))))
     return released + text.flush(), text.stopped
 
