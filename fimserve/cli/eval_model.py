@@ -18,9 +18,8 @@ from fimserve.cli.failure import Failure
 from fimserve.prompt import Order, PromptParts, Renderer
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from fimserve.engine import Engine
+    from fimserve.models import CausalModel
 
 __all__ = ["EvalModel", "open_engine", "open_server"]
 
@@ -72,8 +71,7 @@ def open_engine(
     Raises:
         Failure: If the model cannot be loaded or was not trained for the order.
     """
-    from fimserve.engine import Engine
-    from fimserve.engine.engine import make_renderer
+    from fimserve.engine import Engine, make_renderer
     from fimserve.models import ModelError, load_model, resolve_model
 
     try:
@@ -95,7 +93,7 @@ def open_engine(
             weights_sha256=weights_sha256,
             order=order,
             device=_describe_device(loaded.model),
-            dtype=_describe_dtype(loaded.model),
+            dtype=loaded.model.precision,
             stopping=stopping,
         )
         yield EvalModel(
@@ -117,6 +115,9 @@ def _ask_engine(engine: "Engine", prompt: EvalPrompt, stopping: Stopping) -> Com
         temperature=0.0,
         order=prompt.order,
         tenant=TENANT,
+        # The model's own stopping is what the literature reports: nothing is trimmed then.
+        trim=stopping != "own",
+        priority="background",
     )
     try:
         answer = engine.complete_blocking(request)
@@ -147,14 +148,10 @@ def _hash_rendered(renderer: Renderer, max_context_tokens: int, prompt: EvalProm
     return hashlib.sha256(" ".join(map(str, ids)).encode()).hexdigest()
 
 
-def _describe_device(model: "nn.Module") -> str:
+def _describe_device(model: "CausalModel") -> str:
     import torch
 
-    device = next(model.parameters()).device
+    device = model.device
     if device.type != "cuda":
         return str(device)
     return f"{device} {torch.cuda.get_device_name(device)}"
-
-
-def _describe_dtype(model: "nn.Module") -> str:
-    return str(next(model.parameters()).dtype).removeprefix("torch.")

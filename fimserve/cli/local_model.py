@@ -26,7 +26,7 @@ class LoadedEngine:
     engine: "Engine"
     num_parameters: int
     dtype: str
-    """Precision of the weights in memory, such as `bfloat16`."""
+    """Precision of the weights in memory, such as `bf16` or `int8-dynamic`."""
     device: str
     load_ms: float
 
@@ -48,20 +48,19 @@ def load_engine(settings: Settings) -> LoadedEngine:
     started_s = time.perf_counter()
     # Importing torch is much of the wait, so the spinner starts before.
     with Console(stderr=True).status(f"Loading {settings.model} ..."):
-        from fimserve.engine import Engine
+        from fimserve.engine import Engine, EngineError
         from fimserve.models import ModelError, load_model
 
         try:
             loaded = load_model(settings.model, settings.device, settings.dtype)
-            engine = Engine(loaded)
-        except ModelError as error:
+            engine = Engine(loaded, settings.engine)
+        except (ModelError, EngineError) as error:
             raise Failure(str(error)) from None
-        weights = list(loaded.model.parameters())
     return LoadedEngine(
         engine=engine,
-        num_parameters=sum(weight.numel() for weight in weights),
-        dtype=str(weights[0].dtype).removeprefix("torch."),
-        device=str(weights[0].device),
+        num_parameters=loaded.model.num_parameters,
+        dtype=loaded.model.precision,
+        device=str(loaded.model.device),
         load_ms=(time.perf_counter() - started_s) * 1000.0,
     )
 
@@ -88,6 +87,7 @@ def complete_here(settings: Settings, question: Question) -> Completed:
         path=question.cursor.path,
         max_tokens=question.max_tokens,
         multiline=question.multiline,
+        streamed=False,
     )
     started_s = time.perf_counter()
     try:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from fimserve import __version__
+from fimserve.engine.settings import EngineSettings
 from fimserve.server.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = ["app", "serve"]
 app = typer.Typer()
 
 DEFAULTS = ServerSettings()
+ENGINE_DEFAULTS = EngineSettings()
 
 KEEP_ALIVE_S = 60
 """Idle time after which a connection is closed: longer than a programmer's pause for thought."""
@@ -53,7 +55,18 @@ def serve(
         str | None, typer.Option(help="auto, cpu, cuda, cuda:N.", show_default="auto")
     ] = None,
     dtype: Annotated[
-        str | None, typer.Option(help="auto, bf16, fp32.", show_default="auto")
+        str | None,
+        typer.Option(help="auto, fp32, bf16, int8, int8-dynamic (CPU).", show_default="auto"),
+    ] = None,
+    kv_memory: Annotated[
+        int | None,
+        typer.Option(
+            help="MiB for keys and values.", show_default=str(ENGINE_DEFAULTS.kv_memory_mib)
+        ),
+    ] = None,
+    adapters: Annotated[
+        Path | None,
+        typer.Option(help="Directory of LoRA adapters that may be loaded.", file_okay=False),
     ] = None,
     config: Annotated[
         Path | None,
@@ -77,6 +90,7 @@ def serve(
         {"model": model, "device": device, "dtype": dtype},
         {"host": host, "port": port},
         config or find_config(),
+        {"kv_memory_mib": kv_memory, "adapters": adapters},
     )
     # The engine has a line of its own per request; the service's has the request's id.
     for room in ("fimserve.server", "fimserve.cli"):

@@ -22,12 +22,17 @@ from pydantic_settings import (
 )
 
 from fimserve.cli.failure import UsageFailure
+from fimserve.engine.settings import EngineSettings
 from fimserve.server.settings import ServerSettings
 
 __all__ = ["CONFIG_NAME", "Settings", "find_config", "load_settings"]
 
 CONFIG_NAME = "fimserve.toml"
 """File that `fimserve serve` reads from the current directory where `--config` is not given."""
+
+
+TABLES: dict[str, type] = {"server": ServerSettings, "engine": EngineSettings}
+"""Rooms that have a table of their own."""
 
 
 class Settings(BaseSettings):
@@ -48,7 +53,9 @@ class Settings(BaseSettings):
     device: str = "auto"
     """Device to run on: `auto`, `cpu`, `cuda`, `cuda:1`."""
     dtype: str = "auto"
-    """Precision of the weights in memory: `auto`, `float32`, `bfloat16`, `float16`."""
+    """Precision of the weights in memory: `auto`, `fp32`, `bf16`, `int8`, `int8-dynamic`."""
+    engine: EngineSettings = EngineSettings()
+    """Memory, batching and adapters."""
     server: ServerSettings = ServerSettings()
     """The HTTP service."""
 
@@ -74,7 +81,10 @@ def find_config() -> Path | None:
 
 
 def load_settings(
-    flags: Mapping[str, object], server_flags: Mapping[str, object], config: Path | None
+    flags: Mapping[str, object],
+    server_flags: Mapping[str, object],
+    config: Path | None,
+    engine_flags: Mapping[str, object] | None = None,
 ) -> Settings:
     """Return the settings that hold for this run.
 
@@ -82,6 +92,7 @@ def load_settings(
         flags: Values of the top-level keys given on the command line; None means not given.
         server_flags: The same for the keys of `[server]`.
         config: Settings file; None reads none.
+        engine_flags: The same for the keys of `[engine]`.
 
     Returns:
         The settings; `model_fields_set` holds the keys that somebody set.
@@ -104,8 +115,9 @@ def load_settings(
             return init_settings, env_settings, InitSettingsSource(settings_cls, file_values)
 
     given: dict[str, Any] = _without_absent(flags)
-    if given_server := _without_absent(server_flags):
-        given["server"] = given_server
+    for table, table_flags in (("server", server_flags), ("engine", engine_flags or {})):
+        if given_here := _without_absent(table_flags):
+            given[table] = given_here
     try:
         return LayeredSettings(**given)
     except ValidationError as error:
@@ -126,10 +138,11 @@ def _read_file(config: Path) -> dict[str, object]:
     except ValueError as error:  # not UTF-8, or not TOML
         raise UsageFailure(f"{config} is not valid TOML: {error}") from None
     _check_keys(values, Settings.model_fields, config, "")
-    server = values.get("server", {})
-    if not isinstance(server, dict):
-        raise UsageFailure(f"{config}: server must be a table, [server]")
-    _check_keys(server, [field.name for field in fields(ServerSettings)], config, "server.")
+    for name, room in TABLES.items():
+        table = values.get(name, {})
+        if not isinstance(table, dict):
+            raise UsageFailure(f"{config}: {name} must be a table, [{name}]")
+        _check_keys(table, [field.name for field in fields(room)], config, f"{name}.")
     return values
 
 
@@ -149,6 +162,6 @@ def _describe(error: ValidationError) -> str:
     if first["type"] == "unexpected_keyword_argument":
         return f"{variable} is set in the environment, and there is no setting {name}"
     problem = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    if name == "server":  # the room refused the values together, and names the one at fault
-        return f"[server] {problem} (flag, {variable}_* or {CONFIG_NAME})"
+    if name in TABLES:  # the room refused the values together, and names the one at fault
+        return f"[{name}] {problem} (flag, {variable}_* or {CONFIG_NAME})"
     return f"{name} is {first['input']!r}: {problem} (flag, {variable} or {CONFIG_NAME})"

@@ -1,151 +1,109 @@
-"""Writing the answer to one request: prefill, decode, stop.
+"""The answer to one request: its completions, who waits for them, and what they took.
 
-Asks the ticket before each step whether to go on. Knows nothing of prompts, sessions or threads.
+Knows nothing of scheduling and of how tokens are chosen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from dataclasses import dataclass, field, replace
 
 from fimserve.engine.completion import CompletionDelta, FinishReason, Usage
-from fimserve.engine.healing import Healer
-from fimserve.engine.sampler import Sampler
+from fimserve.engine.generation import Generation
+from fimserve.engine.planner import PromptPlan
 from fimserve.engine.sequence import Sequence
-from fimserve.engine.text_stream import TextStream
+from fimserve.engine.session_book import Session
 from fimserve.engine.ticket import Ticket
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerPlan:
-    """Holds everything that is decided about an answer before the model runs."""
-
-    prompt_ids: tuple[int, ...]
-    """The prompt, at least one token."""
-    chunk_tokens: int
-    """Tokens of the prompt computed in one step."""
-    max_tokens: int
-    """Most tokens of new text to write."""
-    num_candidates: int
-    """Ids from this one on are never chosen."""
-    stop_token_ids: frozenset[int]
-    """Tokens that end the answer and are no part of it."""
-    sampler: Sampler
-    """Chooses the tokens."""
-    text: TextStream
-    """Turns them into text."""
-    healer: Healer | None = None
-    """Chooses which tokens may come first; None = any."""
-    room_tokens: int | None = None
-    """Most tokens that the context holds behind the prompt; None = more than are written."""
-
-
+@dataclass(slots=True)
 class Answer:
-    """Writes one answer.
+    """Holds one answer in progress."""
 
-    Args:
-        ticket: Who waits for it, and whether still.
-        plan: What was decided.
-        sequence: Tokens and cache to start from; afterwards those of prompt and answer.
-        now_ms: A clock in milliseconds.
-    """
+    ticket: Ticket
+    """Who waits."""
+    plan: PromptPlan
+    """What was decided before the model ran."""
+    session: Session
+    """What is known of the request's session."""
+    sequences: list[Sequence]
+    """One for each completion: its tokens and its place in the schedule."""
+    generations: dict[int, Generation]
+    """The completions, by the number of their sequence."""
+    num_begun: int = 1
+    """Sequences that are in the schedule; the others begin once the first has brought the prompt
+    into the cache."""
+    started_ms: float | None = None
+    first_token_ms: float | None = None
+    num_cached: int = 0
+    num_drafted: int = 0
+    num_accepted: int = 0
+    _num_told: int = field(default=0)
 
-    def __init__(
-        self, ticket: Ticket, plan: AnswerPlan, sequence: Sequence, now_ms: Callable[[], float]
-    ) -> None:
-        self._ticket = ticket
-        self._plan = plan
-        self._sequence = sequence
-        self._now_ms = now_ms
-        self._num_cached = 0
-        self._num_written = 0
-        self._num_new = 0
-        self._unsent_ids: list[int] = []
-        self._first_token_ms: float | None = None
+    @property
+    def is_finished(self) -> bool:
+        """Whether every completion has been told to its end."""
+        return self._num_told == len(self.generations)
 
-    def write(self, started_ms: float) -> Iterator[CompletionDelta]:
-        """Yield the answer piece by piece; the last piece has the finish_reason.
+    def begin(self, now_ms: float, num_cached: int) -> None:
+        """Note the first step that works on the request; later calls do nothing.
 
         Args:
-            started_ms: When work on the request began.
-
-        Yields:
-            CompletionDelta: Text as it becomes certain.
+            now_ms: When it was planned.
+            num_cached: Tokens of the prompt that were in the cache.
         """
-        scores = self._prefill()
-        while (finish := self._why_end()) is None:
-            token_id = self._choose(scores)
-            if token_id in self._plan.stop_token_ids:
-                finish = "stop"
-                break
-            text = self._append(token_id)
-            if self._plan.text.stopped:
-                yield self._make_last(text, "stop", started_ms)
-                return
-            if text:
-                yield self._make_delta(text)
-            if not self._is_full():
-                scores = self._sequence.extend([token_id])
-        rest = "" if finish == "cancelled" else self._plan.text.flush()
-        yield self._make_last(rest, "stop" if self._plan.text.stopped else finish, started_ms)
+        if self.started_ms is None:
+            self.started_ms, self.num_cached = now_ms, num_cached
 
-    def _prefill(self) -> Tensor:
-        """Bring the prompt into the cache and return the scores of the token that follows it.
+    def tell(self, generation: Generation, now_ms: float) -> None:
+        """Deliver what is new of one completion, its end included.
 
-        They are empty where the work had to end before; `_why_end` says so from then on.
+        Args:
+            generation: One of this answer's.
+            now_ms: The present.
         """
-        prompt_ids = self._plan.prompt_ids
-        self._num_cached = self._sequence.keep_common_prefix(prompt_ids)
-        self._sequence.reserve(len(prompt_ids))
-        scores = torch.empty(0)
-        for start in range(self._num_cached, len(prompt_ids), self._plan.chunk_tokens):
-            if self._ticket.why_end(self._now_ms()) is not None:
-                break
-            chunk = prompt_ids[start : start + self._plan.chunk_tokens]
-            scores = self._sequence.extend(chunk)
-        return scores
+        is_streamed = self.ticket.request.streamed
+        if generation.finish is None and not (is_streamed and generation.has_news()):
+            return
+        delta = generation.take_delta()
+        if delta.finish_reason is not None:
+            self._num_told += 1
+            if self.is_finished:
+                delta = replace(delta, usage=self.make_usage(now_ms))
+        self.ticket.deliver(delta)
 
-    def _why_end(self) -> FinishReason | None:
-        return "length" if self._is_full() else self._ticket.why_end(self._now_ms())
+    def end(self, reason: FinishReason, now_ms: float) -> None:
+        """End every completion that goes on, and tell.
 
-    def _is_full(self) -> bool:
-        room_tokens = self._plan.room_tokens
-        is_context_full = room_tokens is not None and self._num_written >= room_tokens
-        return is_context_full or self._num_new >= self._plan.max_tokens
+        Args:
+            reason: Why; a deadline cuts back to whole lines what is trimmed or wanted whole.
+            now_ms: The present.
+        """
+        request = self.ticket.request
+        at_line_end = reason == "length" and (request.trim or not request.streamed)
+        for generation in self.generations.values():
+            if generation.finish is None:
+                generation.end(reason, at_line_end)
+                self.tell(generation, now_ms)
 
-    def _choose(self, scores: Tensor) -> int:
-        allowed = self._plan.healer.allowed() if self._plan.healer else None
-        if allowed is None:
-            token_id = self._plan.sampler.choose(scores[: self._plan.num_candidates])
-        else:
-            ids = torch.frombuffer(allowed, dtype=torch.int64).to(scores.device)
-            token_id = allowed[self._plan.sampler.choose(scores[ids])]
-        if self._first_token_ms is None:
-            self._first_token_ms = self._now_ms()
-        return token_id
-
-    def _append(self, token_id: int) -> str:
-        self._num_written += 1
-        self._num_new += self._plan.healer.accept(token_id) if self._plan.healer else 1
-        self._unsent_ids.append(token_id)
-        return self._plan.text.feed(token_id)
-
-    def _make_delta(self, text: str) -> CompletionDelta:
-        token_ids, self._unsent_ids = tuple(self._unsent_ids), []
-        return CompletionDelta(text, token_ids)
-
-    def _make_last(self, text: str, finish: FinishReason, started_ms: float) -> CompletionDelta:
-        arrived_ms, ended_ms = self._ticket.arrived_ms, self._now_ms()
-        first_token_ms = ended_ms if self._first_token_ms is None else self._first_token_ms
-        usage = Usage(
-            prompt_tokens=len(self._plan.prompt_ids),
-            cached_tokens=self._num_cached,
-            completion_tokens=self._num_new,
+    def make_usage(self, now_ms: float) -> Usage:
+        """Return counts and times up to now."""
+        arrived_ms = self.ticket.arrived_ms
+        started_ms = now_ms if self.started_ms is None else self.started_ms
+        first_ms = now_ms if self.first_token_ms is None else self.first_token_ms
+        return Usage(
+            prompt_tokens=len(self.plan.token_ids),
+            cached_tokens=self.num_cached,
+            completion_tokens=sum(g.num_new for g in self.generations.values()),
             queue_ms=started_ms - arrived_ms,
-            ttft_ms=first_token_ms - arrived_ms,
-            e2e_ms=ended_ms - arrived_ms,
+            ttft_ms=first_ms - arrived_ms,
+            e2e_ms=now_ms - arrived_ms,
+            drafted_tokens=self.num_drafted,
+            accepted_tokens=self.num_accepted,
         )
-        return CompletionDelta(text, tuple(self._unsent_ids), finish, usage)
+
+
+def make_empty_end(ticket: Ticket, reason: FinishReason, now_ms: float) -> CompletionDelta:
+    """Return the answer to a request on which no work was begun."""
+    waited_ms = now_ms - ticket.arrived_ms
+    usage = Usage(0, 0, 0, queue_ms=waited_ms, ttft_ms=waited_ms, e2e_ms=waited_ms)
+    return CompletionDelta("", (), reason, usage)

@@ -1,33 +1,27 @@
 """The engine: requests in, streams of text out, from asyncio or from plain code.
 
-First cut behind the final interface: one worker thread, one request at a time in the order of
-arrival, a cache per session. Torch's own choice of CPU threads is left alone.
+Owns the door and nothing behind it: `assembly.py` puts the parts together, `bridge.py` runs them on
+a thread of their own. Torch's own choice of CPU threads is left alone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import queue
-import time
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from types import TracebackType
 
-from fimserve.engine.completer import Completer, CompleterSettings
-from fimserve.engine.completion import Completion, CompletionDelta
-from fimserve.engine.errors import BrokenEngine
+from fimserve.engine.assembly import Assembly, now_ms
+from fimserve.engine.bridge import Bridge
+from fimserve.engine.completion import Completion, CompletionDelta, TokenLogprob, Usage
+from fimserve.engine.errors import BrokenEngine, InvalidRequest
+from fimserve.engine.loop import EngineLoop
 from fimserve.engine.request import CompletionRequest
-from fimserve.engine.ticket import Delivery, Ticket
-from fimserve.engine.worker import Worker
-from fimserve.models import BrokenCheckpoint, LoadedModel, UnsupportedModel, load_model
-from fimserve.prompt import (
-    FimFormat,
-    Order,
-    PromptError,
-    Renderer,
-    TextEncoder,
-    detect_format,
-    load_format,
-)
+from fimserve.engine.settings import EngineSettings
+from fimserve.engine.stats import EngineStats
+from fimserve.engine.ticket import Delivery
+from fimserve.models import LoadedModel, load_model
 
 
 class Engine:
@@ -40,11 +34,9 @@ class Engine:
         settings: Limits; the usual ones when absent.
     """
 
-    def __init__(self, loaded: LoadedModel, settings: CompleterSettings | None = None) -> None:
-        renderer = make_renderer(loaded)
-        self._loaded = loaded
-        self._completer = Completer(loaded, renderer, settings or CompleterSettings(), _now_ms)
-        self._worker = Worker(self._completer.complete, _now_ms)
+    def __init__(self, loaded: LoadedModel, settings: EngineSettings | None = None) -> None:
+        self._assembly = Assembly(loaded, settings or EngineSettings())
+        self._bridge = Bridge(self._assembly.make_loop)
 
     @classmethod
     def load(
@@ -53,7 +45,7 @@ class Engine:
         device: str = "auto",
         dtype: str = "auto",
         allow_download: bool = True,
-        settings: CompleterSettings | None = None,
+        settings: EngineSettings | None = None,
     ) -> Engine:
         """Return an engine on a model by its name.
 
@@ -62,42 +54,42 @@ class Engine:
         Args:
             model: "embedded", a checkpoint directory, or a hub id.
             device: "auto", "cpu", "cuda" or "cuda:N".
-            dtype: "auto", "bf16" or "fp32".
+            dtype: Precision of the weights, "auto" or one of `fimserve.models`.
             allow_download: Whether the hub may be asked.
             settings: Limits; the usual ones when absent.
 
         Returns:
-            The engine, with its worker thread running.
+            The engine, with its thread running.
         """
         return cls(load_model(model, device, dtype, allow_download), settings)
 
     @property
     def model_name(self) -> str:
         """Name of the model, for people and for answers."""
-        return self._loaded.name
+        return self._assembly.loaded.name
 
     @property
     def max_context_tokens(self) -> int:
         """Tokens that prompt and completion may have together; longer prompts are cut."""
-        return self._loaded.config.max_context_tokens
+        return self._assembly.loaded.config.max_context_tokens
 
     @property
     def num_unfinished(self) -> int:
         """Number of requests waiting or worked on."""
-        return self._worker.num_unfinished
+        return self._bridge.num_unfinished
 
     async def open(self, request: CompletionRequest) -> AsyncGenerator[CompletionDelta, None]:
-        """Yield the pieces of a completion as they are written.
+        """Yield the pieces of a request's completions as they are written.
 
         Work begins when the first piece is asked for. Closing the generator, or cancelling the
         task that reads it, ends the work at its next step. A request that cannot be served raises
-        InvalidRequest, a closed engine EngineClosed.
+        InvalidRequest, one that cannot be served in time QueueFull, a closed engine EngineClosed.
 
         Args:
             request: What to complete.
 
         Yields:
-            CompletionDelta: Text; the last one has finish_reason and usage.
+            CompletionDelta: Text; the last one has the usage.
         """
         loop = asyncio.get_running_loop()
         inbox: asyncio.Queue[Delivery] = asyncio.Queue()
@@ -106,18 +98,17 @@ class Engine:
             try:
                 loop.call_soon_threadsafe(inbox.put_nowait, item)
             except RuntimeError:  # the loop was closed: nobody waits any more
-                ticket.cancel()
+                self._bridge.cancel(ticket)
 
-        ticket = Ticket(request, _now_ms(), deliver)
-        self._worker.submit(ticket)
+        ticket = self._bridge.submit(request, now_ms(), deliver)
         try:
             while True:
                 delta = _unwrap(await inbox.get())
                 yield delta
-                if delta.finish_reason is not None:
+                if delta.usage is not None:
                     return
         finally:
-            self._worker.cancel(ticket)
+            self._bridge.cancel(ticket)
 
     def complete_blocking(self, request: CompletionRequest) -> Completion:
         """Return a whole completion; for programs without an event loop.
@@ -125,38 +116,89 @@ class Engine:
         Fails as `open` does.
 
         Args:
-            request: What to complete.
+            request: What to complete, once.
 
         Returns:
             Text, finish_reason and usage.
-        """
-        inbox: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
-        ticket = Ticket(request, _now_ms(), inbox.put)
-        self._worker.submit(ticket)
-        texts: list[str] = []
-        try:
-            while True:
-                delta = _unwrap(inbox.get())
-                texts.append(delta.text)
-                if delta.finish_reason is not None and delta.usage is not None:
-                    return Completion("".join(texts), delta.finish_reason, delta.usage)
-        finally:
-            self._worker.cancel(ticket)
-
-    def check_integrity(self) -> None:
-        """Check, while no request is worked on, that no session is lost or inconsistent.
 
         Raises:
-            BrokenEngine: If one is, or a request is being worked on.
+            InvalidRequest: If it asks for several completions.
+        """
+        if request.n != 1:
+            raise InvalidRequest(f"n is {request.n}; use complete_many_blocking")
+        return self.complete_many_blocking(request)[0]
+
+    def complete_many_blocking(self, request: CompletionRequest) -> tuple[Completion, ...]:
+        """Return the whole completions of a request, by index; fails as `open` does.
+
+        Args:
+            request: What to complete, `n` times.
+
+        Returns:
+            The completions.
+        """
+        inbox: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
+        ticket = self._bridge.submit(replace(request, streamed=False), now_ms(), inbox.put)
+        deltas: list[CompletionDelta] = []
+        try:
+            while True:
+                deltas.append(_unwrap(inbox.get()))
+                if (usage := deltas[-1].usage) is not None:
+                    return tuple(_join(deltas, index, usage) for index in range(request.n))
+        finally:
+            self._bridge.cancel(ticket)
+
+    def stats(self) -> EngineStats:
+        """Return what the engine says of itself; does not wait for its thread."""
+        loop = self._bridge.loop
+        return EngineStats(
+            num_blocks=loop.parts.kv.num_blocks,
+            num_free_blocks=loop.parts.kv.num_free_blocks,
+            block_tokens=self._assembly.settings.block_tokens,
+            num_running=loop.parts.scheduler.num_running,
+            num_waiting=loop.parts.scheduler.num_waiting,
+            num_restarts=self._bridge.num_restarts,
+            is_alive=self._bridge.is_alive,
+            adapters=loop.parts.adapters.loaded,
+        )
+
+    def load_adapter(self, name: str) -> None:
+        """Load a LoRA adapter of the adapter directory, or replace it; requests go on meanwhile.
+
+        Fails with AdapterNotFound where there is none of that name, and with a ModelError where
+        it does not fit the model.
+        """
+        self._bridge.call(lambda loop: loop.parts.adapters.load(name))
+
+    def unload_adapter(self, name: str) -> bool:
+        """Unload a LoRA adapter once no request uses it; return whether it was loaded."""
+        return self._bridge.call(lambda loop: loop.parts.adapters.unload(name))
+
+    def available_adapters(self) -> tuple[str, ...]:
+        """Return the names of the adapters that could be loaded."""
+        return self._bridge.loop.parts.adapters.available()
+
+    def check_integrity(self) -> None:
+        """Check, while no request is worked on, that nothing is lost or counted twice.
+
+        Raises:
+            BrokenEngine: If something is, or a request is being worked on.
         """
         if self.num_unfinished:
             raise BrokenEngine(f"{self.num_unfinished} requests are unfinished; check when idle")
-        self._completer.sessions.check_integrity()
+        self._bridge.call(EngineLoop.check_integrity)
+
+    def drain(self, timeout_s: float) -> bool:
+        """Refuse new requests and wait for the others; return whether all ended in time.
+
+        Args:
+            timeout_s: Longest wait.
+        """
+        return self._bridge.drain(timeout_s)
 
     def close(self) -> None:
-        """Cancel all work, end the worker thread and forget all sessions."""
-        self._worker.close()
-        self._completer.sessions.clear()
+        """Cancel all work and end the thread."""
+        self._bridge.close()
 
     async def aclose(self) -> None:
         """Do what `close` does without holding up the event loop."""
@@ -176,50 +218,14 @@ class Engine:
         self.close()
 
 
-def make_renderer(loaded: LoadedModel) -> Renderer:
-    """Return what writes the prompts of a model.
-
-    Fails with UnsupportedModel where neither checkpoint nor tokenizer tells the family.
-
-    Args:
-        loaded: The model.
-
-    Returns:
-        The renderer of its family with its own tokenizer.
-
-    Raises:
-        BrokenCheckpoint: If the checkpoint's family or orders do not exist or do not fit.
-    """
-    try:
-        encoder = TextEncoder.from_file(loaded.encoder_path)
-        renderer = Renderer(_find_format(loaded, encoder), encoder)
-        for order in (
-            *loaded.orders,
-            *filter(None, [loaded.default_order, loaded.multiline_order]),
-        ):
-            renderer.format.template(Order(order))
-    except (PromptError, ValueError) as error:
-        raise BrokenCheckpoint(f"{loaded.encoder_path.parent}: {error}") from error
-    return renderer
-
-
-def _find_format(loaded: LoadedModel, encoder: TextEncoder) -> FimFormat:
-    if loaded.family is not None:
-        return load_format(loaded.family)
-    detected = detect_format(lambda token: encoder.token_id(token) is not None)
-    if detected is None:
-        raise UnsupportedModel(
-            f"{loaded.name} tells no FIM family and its tokenizer has no known FIM markers; "
-            'write fim.json beside config.json: {"family": ...}'
-        )
-    return detected
-
-
 def _unwrap(item: Delivery) -> CompletionDelta:
     if isinstance(item, Exception):
         raise item
     return item
 
 
-def _now_ms() -> float:
-    return time.perf_counter() * 1000
+def _join(deltas: list[CompletionDelta], index: int, usage: Usage) -> Completion:
+    mine = [delta for delta in deltas if delta.index == index]
+    logprobs: list[TokenLogprob] = [entry for delta in mine for entry in delta.logprobs]
+    reason = next(delta.finish_reason for delta in mine if delta.finish_reason is not None)
+    return Completion("".join(delta.text for delta in mine), reason, usage, tuple(logprobs))

@@ -1,9 +1,11 @@
 """What can go wrong with a request or with the engine as a whole.
 
 EngineError
-├── InvalidRequest   a field's value, its limit, and what to send instead
-├── EngineClosed     the engine no longer takes requests
-└── BrokenEngine     a count of the engine's own does not add up
+├── InvalidRequest       a field's value, its limit, and what to send instead
+│   └── AdapterNotFound  no such LoRA adapter, or it is not loaded
+├── QueueFull            too busy to answer in time; when to come back
+├── EngineClosed         the engine no longer takes requests
+└── BrokenEngine         a count of the engine's own does not add up
 """
 
 
@@ -15,8 +17,25 @@ class InvalidRequest(EngineError, ValueError):
     """Says which field of a request cannot be served and what would be."""
 
 
+class AdapterNotFound(InvalidRequest):
+    """Says which adapters there are."""
+
+
+class QueueFull(EngineError):
+    """Says why a request could not be answered in time, and when to try again.
+
+    Args:
+        message: What is full, with its count and limit.
+        retry_after_ms: Milliseconds after which there should be room.
+    """
+
+    def __init__(self, message: str, retry_after_ms: float) -> None:
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
+
+
 class EngineClosed(EngineError):
-    """Says that the engine was closed before the request came."""
+    """Says that the engine was closed, or is about to be, before the request came."""
 
 
 class BrokenEngine(EngineError):

@@ -61,6 +61,11 @@ class TextStream:
             self._trimmer = Trimmer(around, single_line)
 
     @property
+    def is_trimmed(self) -> bool:
+        """Whether rules other than stops end and cut the text."""
+        return self._trimmer is not None
+
+    @property
     def stopped(self) -> bool:
         """Whether a rule ended the completion; all of its text was released then."""
         return self._matcher.stopped or (self._trimmer is not None and self._trimmer.stopped)

@@ -23,7 +23,7 @@ from fimserve.engine.clauses import (
     is_end,
     starts_with_closer,
 )
-from fimserve.engine.loops import CharLoop, LineLoop
+from fimserve.engine.repetition import CharLoop, LineLoop
 from fimserve.engine.overlap import MIN_OVERLAP_CHARS, find_overlap, find_possible_overlap
 from fimserve.engine.scan import PAIRS, Bracket, Match, match_brackets, scan_by_rules
 from fimserve.engine.surroundings import Surroundings, indent_of

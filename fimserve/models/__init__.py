@@ -14,28 +14,35 @@ from fimserve.models.errors import (
     UnsupportedModel,
 )
 from fimserve.models.export import export_checkpoint
-from fimserve.models.kv_cache import KvCache
-from fimserve.models.llama import LlamaModel
+from fimserve.models.forward_batch import ForwardBatch, Piece, Segment
+from fimserve.models.gpt_bigcode_config import GptBigCodeConfig
+from fimserve.models.kv_pool import KvPool, KvStore
 from fimserve.models.llama_config import LlamaConfig
 from fimserve.models.load import LoadedModel, load_model, load_weights
+from fimserve.models.precision import Precision
 from fimserve.models.quantise import quantise_checkpoint
+from fimserve.models.qwen2_config import Qwen2Config
 from fimserve.models.resolve import resolve_model
-from fimserve.models.starcoder2 import Starcoder2Model
 from fimserve.models.starcoder2_config import Starcoder2Config
 
 __all__ = [
     "BrokenCheckpoint",
     "CausalModel",
-    "KvCache",
+    "ForwardBatch",
+    "GptBigCodeConfig",
+    "KvPool",
+    "KvStore",
     "LlamaConfig",
-    "LlamaModel",
     "LoadedModel",
     "ModelConfig",
     "ModelError",
     "ModelNotFound",
     "PickleCheckpointRefused",
+    "Piece",
+    "Precision",
+    "Qwen2Config",
+    "Segment",
     "Starcoder2Config",
-    "Starcoder2Model",
     "UnsupportedModel",
     "export_checkpoint",
     "load_model",

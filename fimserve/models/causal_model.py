@@ -1,63 +1,144 @@
-"""What the engine asks of a model, whatever its family.
+"""A decoder-only transformer: from the tokens of a step to hidden states and logits.
 
-Knows nothing of how a family computes its hidden states.
+One forward for all families: each family's file assembles it from blocks and names what is stored.
+Plain objects, no gradients; call it inside `torch.inference_mode()`. Knows nothing of files, text
+or sampling.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from fimserve.models.block import Block
 from fimserve.models.config import ModelConfig
-from fimserve.models.kv_cache import KvCache
+from fimserve.models.embedding import Embedding
+from fimserve.models.forward_batch import ForwardBatch
+from fimserve.models.kv_pool import KvPool
+from fimserve.models.linear import Linear
+from fimserve.models.lora_rows import LoraRows
+from fimserve.models.norms import Norm
+from fimserve.models.paged_attention import PagedAttention
+from fimserve.models.rope import RotaryEmbedding
+from fimserve.models.step import Step
+from fimserve.models.weight_source import WeightSource
 
 
-class CausalModel(nn.Module, ABC):
-    """Computes hidden states and logits of the tokens that follow a cached sequence.
+class Weights(Protocol):
+    """Says what every part with stored tensors can do."""
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of memory held."""
+
+    def stored_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return names and shapes of the tensors that `fill` reads."""
+
+    def fill(self, source: WeightSource) -> None:
+        """Take the weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelParts:
+    """Holds what a family assembles."""
+
+    tokens: Embedding
+    """Row of each token."""
+    positions: Embedding | None
+    """Row of each position, added to the token's; None = rotated in instead."""
+    blocks: Sequence[Block]
+    """The blocks, first to last."""
+    norm: Norm
+    """Norms what the last block puts out."""
+    head: Linear | None
+    """Output layer; None = the token table."""
+
+
+class CausalModel:
+    """Computes hidden states and logits of the tokens of a step.
 
     Args:
         config: Shape of the model.
+        parts: Its parts, not yet filled.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
+    def __init__(self, config: ModelConfig, parts: ModelParts) -> None:
         self.config = config
+        self.parts = parts
+        self.dtype: torch.dtype
+        """Precision of activations, keys and values; known once filled."""
+        self.device: torch.device
+        """Where the weights are; known once filled."""
+        self._rope = None if config.rope is None else RotaryEmbedding(config.rope, config.head_dim)
 
     @property
-    def dtype(self) -> torch.dtype:
-        """Precision of the weights and of the cache."""
-        return next(self.parameters()).dtype
+    def num_bytes(self) -> int:
+        """Bytes of memory the weights hold."""
+        return sum(part.num_bytes for part in self.weights())
 
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return next(self.parameters()).device
+    def weights(self) -> Iterator[Weights]:
+        """Yield every part that has stored tensors."""
+        parts = self.parts
+        yield parts.tokens
+        if parts.positions is not None:
+            yield parts.positions
+        for block in parts.blocks:
+            yield block.attention_norm
+            yield block.feed_forward_norm
+        yield from self.linears()
+        yield parts.norm
+        if parts.head is not None:
+            yield parts.head
 
-    def make_cache(self, capacity: int) -> KvCache:
-        """Return an empty cache of this model's shape for a number of tokens."""
-        return KvCache(self.config, capacity, self.dtype, self.device)
+    def linears(self) -> Iterator[Linear]:
+        """Yield the linear layers of all blocks."""
+        for block in self.parts.blocks:
+            yield block.attention.projection
+            yield block.attention.output
+            yield from block.feed_forward.linears
 
-    @abstractmethod
-    def forward(self, token_ids: Tensor, positions: Tensor, cache: KvCache) -> Tensor:
-        """Return the hidden states of new tokens and append them to the cache.
+    def fill(self, source: WeightSource) -> None:
+        """Take the weights, their precision and their device."""
+        for part in self.weights():
+            part.fill(source)
+        self.dtype, self.device = source.dtype, source.device
+
+    def make_pool(self, num_blocks: int, block_tokens: int) -> KvPool:
+        """Return memory for the keys and values of num_blocks * block_tokens tokens."""
+        return KvPool(self.config, num_blocks, block_tokens, self.dtype, self.device)
+
+    def __call__(self, batch: ForwardBatch, pool: KvPool) -> Tensor:
+        """Return the hidden states of a step; see `forward`."""
+        return self.forward(batch, pool)
+
+    def forward(self, batch: ForwardBatch, pool: KvPool) -> Tensor:
+        """Return the hidden states of the tokens of a step; store their keys and values.
+
+        A step that fails leaves garbage in the slots of its own tokens and nowhere else.
 
         Shapes:
-            token_ids: [T]     int64, T >= 1
-            positions: [T]     int64, each below max_context_tokens
-            returns:   [T, E]  model dtype
+            returns: [T, E]  model dtype
 
         Args:
-            token_ids: Tokens that follow what the cache holds.
-            positions: Position of each token; cache.length onwards for plain text.
-            cache: Cache of the sequence, with room for T more tokens; T longer afterwards.
+            batch: Tokens of the step, on the model's device.
+            pool: Memory that holds the keys and values of each sequence's context.
 
         Returns:
             Hidden states behind the last norm, ready for `logits`.
         """
+        parts = self.parts
+        step = self._make_step(batch, pool)
+        hidden = parts.tokens(batch.token_ids)
+        if parts.positions is not None:
+            hidden = hidden + parts.positions(batch.positions)
+        for block in parts.blocks:
+            hidden = block(hidden, step)
+        return parts.norm(hidden)
 
-    @abstractmethod
     def logits(self, hidden: Tensor) -> Tensor:
         """Return the scores of every token of the vocabulary.
 
@@ -71,3 +152,12 @@ class CausalModel(nn.Module, ABC):
         Returns:
             Unnormalised log-probabilities of the next token.
         """
+        head = self.parts.head
+        return (self.parts.tokens if head is None else head).matrix.multiply(hidden, None)
+
+    def _make_step(self, batch: ForwardBatch, pool: KvPool) -> Step:
+        rotation = None
+        if self._rope is not None:
+            rotation = self._rope.rotation_at(batch.positions, self.dtype)
+        lora = LoraRows(batch) if batch.adapter_rows else None
+        return Step(PagedAttention(batch, pool, self.config), rotation, lora)

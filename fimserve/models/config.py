@@ -32,15 +32,19 @@ class ModelConfig:
     num_kv_heads: int
     """Key and value heads Hkv; divides num_heads."""
     head_dim: int
-    """Head size D, even."""
+    """Head size D; even where positions are rotated in."""
     max_context_tokens: int
     """Prompt and completion together, in tokens."""
     norm_eps: float
     """Added to the mean square or the variance in the norms."""
-    rope: RopeConfig
-    """Rotary embedding."""
+    rope: RopeConfig | None
+    """Rotary embedding; None = positions have a table of their own."""
     tie_embeddings: bool
     """Whether the output layer is the embedding itself."""
+    sliding_window: int | None = None
+    """How many tokens a token attends to, itself included; None = all before it."""
+    attention_scale: float | None = None
+    """Factor of the scores; None = 1 / sqrt(D)."""
     eos_token_ids: frozenset[int] = frozenset()
     """Ids that end a completion, whatever the prompt format says."""
     quantised: bool = False

@@ -8,11 +8,46 @@ transformers 5 (`rope_parameters`) and the older `rope_theta` with `rope_scaling
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from fimserve.models.config import ModelConfig
 from fimserve.models.errors import BrokenCheckpoint, UnsupportedModel
 from fimserve.models.json_file import JsonObject
 from fimserve.models.rope import ROPE_TYPES, RopeConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """Holds what a family takes for keys that config.json leaves out."""
+
+    max_context_tokens: int
+    """Default of max_position_embeddings."""
+    eps_key: str
+    """What the family calls the number added in its norms."""
+    norm_eps: float
+    """Its default."""
+    tie_embeddings: bool
+    """Default of tie_word_embeddings."""
+    num_kv_heads: int | None = None
+    """Default of num_key_value_heads; None = as many as query heads."""
+
+
+class CommonFields(TypedDict):
+    """Names the fields of `ModelConfig` that all families with rotary positions read alike."""
+
+    vocab_size: int
+    hidden_size: int
+    intermediate_size: int
+    num_layers: int
+    num_heads: int
+    num_kv_heads: int
+    head_dim: int
+    max_context_tokens: int
+    norm_eps: float
+    rope: RopeConfig | None
+    tie_embeddings: bool
+    eos_token_ids: frozenset[int]
+    quantised: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +61,26 @@ class ConfigReader:
     """Content of config.json."""
     source: str
     """Where the keys come from, for error messages."""
+
+    def common_fields(self, defaults: Defaults) -> CommonFields:
+        """Return the fields of a shape that all families with rotary positions read alike."""
+        hidden_size = self.size("hidden_size")
+        num_heads = self.size("num_attention_heads")
+        return CommonFields(
+            vocab_size=self.size("vocab_size"),
+            hidden_size=hidden_size,
+            intermediate_size=self.size("intermediate_size"),
+            num_layers=self.size("num_hidden_layers"),
+            num_heads=num_heads,
+            num_kv_heads=self.size("num_key_value_heads", defaults.num_kv_heads or num_heads),
+            head_dim=self.size("head_dim", hidden_size // num_heads),
+            max_context_tokens=self.size("max_position_embeddings", defaults.max_context_tokens),
+            norm_eps=self.number(defaults.eps_key, defaults.norm_eps),
+            rope=self.rope(),
+            tie_embeddings=self.flag("tie_word_embeddings", defaults.tie_embeddings),
+            eos_token_ids=read_token_ids(self.keys.get("eos_token_id")),
+            quantised=self.is_quantised(),
+        )
 
     def size(self, key: str, default: int | None = None) -> int:
         """Return a positive whole number; without a default the key must be there."""
@@ -60,21 +115,22 @@ class ConfigReader:
                 f"{self.source}: {key!r} is {value!r}; only {expected!r} is supported"
             )
 
-    def require_architecture(self, model_type: str, architecture: str) -> None:
+    def require_architecture(self, model_type: str, *architectures: str) -> None:
         """Refuse another family, and another model of this one, such as a classifier.
 
         Args:
             model_type: The family.
-            architecture: Its causal language model in transformers.
+            *architectures: Names of its causal language model in transformers, the present first.
 
         Raises:
             UnsupportedModel: If config.json names something else.
         """
-        named = self.keys.get("architectures") or [architecture]
-        if self.keys.get("model_type") != model_type or named != [architecture]:
+        named = self.keys.get("architectures") or [architectures[0]]
+        is_known = named in [[architecture] for architecture in architectures]
+        if self.keys.get("model_type") != model_type or not is_known:
             raise UnsupportedModel(
                 f"{self.source}: model_type is {self.keys.get('model_type')!r}, architectures is "
-                f"{named!r}; supported: {architecture} (model_type {model_type})"
+                f"{named!r}; supported: {', '.join(architectures)} (model_type {model_type})"
             )
 
     def is_quantised(self) -> bool:
@@ -167,6 +223,8 @@ def check_sizes(config: ModelConfig, source: str) -> None:
             f"{source}: num_attention_heads is {config.num_heads}, no multiple of "
             f"num_key_value_heads {config.num_kv_heads}"
         )
+    if config.rope is None:
+        return
     if config.head_dim % 2:
         raise BrokenCheckpoint(f"{source}: head_dim is {config.head_dim}; rope needs an even one")
     if config.rope.low_freq_factor >= config.rope.high_freq_factor:

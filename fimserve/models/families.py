@@ -1,4 +1,4 @@
-"""The model families served here: which config and which modules belong to a `model_type`.
+"""The model families served here: which config and which model belong to a `model_type`.
 
 A further family is one more row. Knows nothing of weights or prompts.
 """
@@ -13,10 +13,14 @@ from typing import Any
 from fimserve.models.causal_model import CausalModel
 from fimserve.models.config import ModelConfig
 from fimserve.models.errors import UnsupportedModel
+from fimserve.models.gpt_bigcode import make_gpt_bigcode
+from fimserve.models.gpt_bigcode_config import GptBigCodeConfig
 from fimserve.models.json_file import JsonObject, read_json
-from fimserve.models.llama import LlamaModel
+from fimserve.models.llama import make_llama
 from fimserve.models.llama_config import LlamaConfig
-from fimserve.models.starcoder2 import Starcoder2Model
+from fimserve.models.qwen2 import make_qwen2
+from fimserve.models.qwen2_config import Qwen2Config
+from fimserve.models.starcoder2 import make_starcoder2
 from fimserve.models.starcoder2_config import Starcoder2Config
 
 
@@ -27,12 +31,18 @@ class ModelFamily:
     read_config: Callable[[JsonObject, str], ModelConfig]
     """Makes the shape from the keys of config.json and the name of their source."""
     make_model: Callable[[Any], CausalModel]
-    """Assembles the modules; takes what `read_config` of the same row returns."""
+    """Assembles the model; takes what `read_config` of the same row returns."""
+    prefix: str = "model."
+    """What stands before the names of the model's tensors, the output layer's excepted."""
 
 
 MODEL_FAMILIES = {
-    LlamaConfig.model_type: ModelFamily(LlamaConfig.from_dict, LlamaModel),
-    Starcoder2Config.model_type: ModelFamily(Starcoder2Config.from_dict, Starcoder2Model),
+    LlamaConfig.model_type: ModelFamily(LlamaConfig.from_dict, make_llama),
+    Qwen2Config.model_type: ModelFamily(Qwen2Config.from_dict, make_qwen2),
+    Starcoder2Config.model_type: ModelFamily(Starcoder2Config.from_dict, make_starcoder2),
+    GptBigCodeConfig.model_type: ModelFamily(
+        GptBigCodeConfig.from_dict, make_gpt_bigcode, prefix="transformer."
+    ),
 }
 """Every family by its `model_type` in config.json."""
 
@@ -62,5 +72,10 @@ def read_model_config(path: Path) -> ModelConfig:
 
 
 def make_model(config: ModelConfig) -> CausalModel:
-    """Return the modules of a shape, their weights not yet filled in."""
+    """Return a model of a shape, not yet filled."""
     return MODEL_FAMILIES[config.model_type].make_model(config)
+
+
+def strip_prefix(name: str, config: ModelConfig) -> str:
+    """Return our name of a stored tensor or module: without what its family puts before it."""
+    return name.removeprefix(MODEL_FAMILIES[config.model_type].prefix)

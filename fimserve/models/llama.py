@@ -1,118 +1,71 @@
-"""The llama transformer in plain PyTorch, for inference on one sequence.
+"""The llama family: RMS norms, rotary positions, a gated feed-forward layer.
 
-Module names are Hugging Face's without the leading "model.", so a checkpoint's tensors need no
-map. Precision follows transformers step by step (norm in fp32, rope in the model's precision):
-the same weights give the same logits. Knows nothing of files, text or sampling.
+Names are Hugging Face's without the leading "model."; the same weights give the same logits as in
+transformers. Qwen2 is the same but for its biases.
 """
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
-
-from fimserve.models.attention import Attention, make_causal_mask
-from fimserve.models.causal_model import CausalModel
-from fimserve.models.kv_cache import KvCache
+from fimserve.models.attention import Attention
+from fimserve.models.block import Block
+from fimserve.models.causal_model import CausalModel, ModelParts
+from fimserve.models.config import ModelConfig
+from fimserve.models.embedding import Embedding
+from fimserve.models.feed_forward import GatedFeedForward
+from fimserve.models.linear import Linear
 from fimserve.models.llama_config import LlamaConfig
-from fimserve.models.rope import RotaryEmbedding
+from fimserve.models.norms import RmsNorm
 
 
-class LlamaModel(CausalModel):
-    """Computes hidden states and logits with a llama model; see `CausalModel`.
-
-    Args:
-        config: Shape of the model.
-    """
-
-    def __init__(self, config: LlamaConfig) -> None:
-        super().__init__(config)
-        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.layers = nn.ModuleList(LlamaBlock(config, index) for index in range(config.num_layers))
-        self.norm = RmsNorm(config.hidden_size, config.norm_eps)
-        if not config.tie_embeddings:
-            self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
-        self._rope = RotaryEmbedding(config.rope, config.head_dim)
-
-    def forward(self, token_ids: Tensor, positions: Tensor, cache: KvCache) -> Tensor:
-        """Return the hidden states [T, E] of new tokens and append them to the cache."""
-        num_tokens = token_ids.shape[0]
-        rope = self._rope.rotation_at(positions, self.dtype)
-        mask = make_causal_mask(num_tokens, cache.length, token_ids.device)
-        hidden: Tensor = self.embed_tokens(token_ids)  # [T, E]
-        for layer in self.layers:
-            hidden = layer(hidden, rope, mask, cache)
-        cache.advance(num_tokens)
-        normed: Tensor = self.norm(hidden)
-        return normed
-
-    def logits(self, hidden: Tensor) -> Tensor:
-        """Return the scores [..., V] of every token of the vocabulary."""
-        head = self.embed_tokens if self.config.tie_embeddings else self.lm_head
-        return functional.linear(hidden, head.weight)
+def make_llama(config: LlamaConfig) -> CausalModel:
+    """Return a llama model, not yet filled."""
+    bias = config.attention_bias
+    return make_gated_model(config, bias, bias, config.mlp_bias)
 
 
-class LlamaBlock(nn.Module):
-    """Computes one transformer block: attention, then feed-forward, each added to its input.
+def make_gated_model(
+    config: ModelConfig, qkv_bias: bool, output_bias: bool, mlp_bias: bool
+) -> CausalModel:
+    """Return a model of llama's structure, not yet filled.
 
     Args:
         config: Shape of the model.
-        index: Number of this block, from 0: its place in the cache.
+        qkv_bias: Whether queries, keys and values have a bias.
+        output_bias: Whether the attention's output projection has one.
+        mlp_bias: Whether the feed-forward projections have one.
+
+    Returns:
+        The model.
     """
-
-    def __init__(self, config: LlamaConfig, index: int) -> None:
-        super().__init__()
-        self.input_layernorm = RmsNorm(config.hidden_size, config.norm_eps)
-        self.self_attn = Attention(config, index, config.attention_bias)
-        self.post_attention_layernorm = RmsNorm(config.hidden_size, config.norm_eps)
-        self.mlp = GatedFeedForward(config)
-
-    def forward(
-        self, hidden: Tensor, rope: tuple[Tensor, Tensor], mask: Tensor | None, cache: KvCache
-    ) -> Tensor:
-        """Return the block's output for T tokens, shape [T, E] like its input."""
-        hidden = hidden + self.self_attn(self.input_layernorm(hidden), rope, mask, cache)
-        output: Tensor = hidden + self.mlp(self.post_attention_layernorm(hidden))
-        return output
-
-
-class GatedFeedForward(nn.Module):
-    """Computes the SwiGLU feed-forward layer: down(silu(gate(x)) * up(x)).
-
-    Args:
-        config: Shape of the model.
-    """
-
-    def __init__(self, config: LlamaConfig) -> None:
-        super().__init__()
-        outer, inner, bias = config.hidden_size, config.intermediate_size, config.mlp_bias
-        self.gate_proj = nn.Linear(outer, inner, bias=bias)
-        self.up_proj = nn.Linear(outer, inner, bias=bias)
-        self.down_proj = nn.Linear(inner, outer, bias=bias)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Return the layer's output, shape [T, E] like its input."""
-        projected: Tensor = self.down_proj(
-            functional.silu(self.gate_proj(hidden)) * self.up_proj(hidden)
+    size, eps = config.hidden_size, config.norm_eps
+    queries, keys = config.num_heads * config.head_dim, config.num_kv_heads * config.head_dim
+    inner = config.intermediate_size
+    blocks: list[Block] = []
+    for layer in range(config.num_layers):
+        attn, mlp = f"layers.{layer}.self_attn", f"layers.{layer}.mlp"
+        qkv = {f"{attn}.q_proj": queries, f"{attn}.k_proj": keys, f"{attn}.v_proj": keys}
+        gate_up = {f"{mlp}.gate_proj": inner, f"{mlp}.up_proj": inner}
+        blocks.append(
+            Block(
+                RmsNorm(f"layers.{layer}.input_layernorm", size, eps),
+                Attention(
+                    config,
+                    layer,
+                    Linear(size, qkv, qkv_bias),
+                    Linear(queries, {f"{attn}.o_proj": size}, output_bias),
+                ),
+                RmsNorm(f"layers.{layer}.post_attention_layernorm", size, eps),
+                GatedFeedForward(
+                    Linear(size, gate_up, mlp_bias),
+                    Linear(inner, {f"{mlp}.down_proj": size}, mlp_bias),
+                ),
+            )
         )
-        return projected
-
-
-class RmsNorm(nn.Module):
-    """Scales each row to a root mean square of one, then each column by its weight.
-
-    Args:
-        size: Number of columns.
-        eps: Added to the mean square.
-    """
-
-    def __init__(self, size: int, eps: float) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(size))
-        self.eps = eps
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the normed rows in the dtype of x; the mean is taken in fp32."""
-        wide = x.float()
-        normed = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)
-        return self.weight * normed.to(x.dtype)
+    parts = ModelParts(
+        tokens=Embedding("embed_tokens", config.vocab_size, size),
+        positions=None,
+        blocks=blocks,
+        norm=RmsNorm("norm", size, eps),
+        head=None if config.tie_embeddings else Linear(size, {"lm_head": config.vocab_size}, False),
+    )
+    return CausalModel(config, parts)

@@ -7,8 +7,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from fimserve.models.config import ModelConfig
-from fimserve.models.config_reader import ConfigReader, check_sizes, read_token_ids
+from fimserve.models.config_reader import ConfigReader, Defaults, check_sizes
 from fimserve.models.json_file import JsonObject, read_json
+
+DEFAULTS = Defaults(
+    max_context_tokens=2048, eps_key="rms_norm_eps", norm_eps=1e-6, tie_embeddings=False
+)
+"""What transformers takes for keys that are left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,24 +50,10 @@ class LlamaConfig(ModelConfig):
         reader = ConfigReader(keys, source)
         reader.require_architecture(cls.model_type, "LlamaForCausalLM")
         reader.require("hidden_act", "silu")
-        hidden_size = reader.size("hidden_size")
-        num_heads = reader.size("num_attention_heads")
         config = cls(
-            vocab_size=reader.size("vocab_size"),
-            hidden_size=hidden_size,
-            intermediate_size=reader.size("intermediate_size"),
-            num_layers=reader.size("num_hidden_layers"),
-            num_heads=num_heads,
-            num_kv_heads=reader.size("num_key_value_heads", num_heads),
-            head_dim=reader.size("head_dim", hidden_size // num_heads),
-            max_context_tokens=reader.size("max_position_embeddings", 2048),
-            norm_eps=reader.number("rms_norm_eps", 1e-6),
-            rope=reader.rope(),
-            tie_embeddings=reader.flag("tie_word_embeddings", False),
+            **reader.common_fields(DEFAULTS),
             attention_bias=reader.flag("attention_bias", False),
             mlp_bias=reader.flag("mlp_bias", False),
-            eos_token_ids=read_token_ids(keys.get("eos_token_id")),
-            quantised=reader.is_quantised(),
         )
         check_sizes(config, source)
         return config

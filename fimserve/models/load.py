@@ -1,8 +1,8 @@
 """From a model's name to its weights in memory, ready to run.
 
-Modules are assembled on the meta device and filled tensor by tensor, so that no more than one
-tensor exists twice. Every tensor of the shape must be there and none that the shape does not know:
-a checkpoint that half fits is refused rather than run.
+Every tensor of the shape must be there and none that the shape does not know: a checkpoint that
+half fits is refused rather than run, before any weight is read. Then the model is filled part by
+part, so that little exists twice.
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from fimserve.models.causal_model import CausalModel
 from fimserve.models.checkpoint_directory import read_eos_token_ids, read_fim_metadata
 from fimserve.models.config import ModelConfig
 from fimserve.models.errors import BrokenCheckpoint
-from fimserve.models.families import make_model, read_model_config
-from fimserve.models.placement import choose_device, choose_dtype
+from fimserve.models.families import make_model, read_model_config, strip_prefix
+from fimserve.models.placement import choose_device, choose_precision
+from fimserve.models.precision import Precision
 from fimserve.models.resolve import resolve_model
 from fimserve.models.weight_files import WeightFiles, is_scale
+from fimserve.models.weight_source import WeightSource
 
 logger = logging.getLogger(__name__)
 
-_IGNORED_SUFFIX = ".rotary_emb.inv_freq"
-"""Old checkpoints store the rope frequencies, which follow from the config."""
+_IGNORED_SUFFIXES = (".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias")
+"""Old checkpoints store rope frequencies and causal masks, which follow from the config."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class LoadedModel:
     name: str
     """Name to show: the hub id, "embedded", or the directory's last part."""
     model: CausalModel
-    """The weights, in eval mode, without gradients."""
+    """The weights."""
     config: ModelConfig
     """Shape of the model."""
     encoder_path: Path
@@ -64,7 +65,7 @@ def load_model(
     Args:
         name: "embedded", a checkpoint directory, or a hub id.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        dtype: "auto", "bf16" or "fp32".
+        dtype: "auto", "fp32", "bf16", "int8" or "int8-dynamic"; see `placement.py`.
         allow_download: Whether the hub may be asked.
 
     Returns:
@@ -83,11 +84,11 @@ def load_model(
         )
     metadata = read_fim_metadata(directory)
     chosen_device = choose_device(device)
-    chosen_dtype = choose_dtype(dtype, chosen_device)
-    model = load_weights(directory, config, chosen_device, chosen_dtype)
+    precision = choose_precision(dtype, chosen_device, config.quantised)
+    model = load_weights(directory, config, chosen_device, precision)
     logger.info(
         "loaded %s from %s on %s in %s, %.1f s",
-        name, directory, chosen_device, chosen_dtype, time.perf_counter() - started,
+        name, directory, chosen_device, precision, time.perf_counter() - started,
     )  # fmt: skip
     return LoadedModel(
         name=name if not Path(name).expanduser().is_dir() else directory.resolve().name,
@@ -103,47 +104,45 @@ def load_model(
 
 
 def load_weights(
-    directory: Path, config: ModelConfig, device: torch.device, dtype: torch.dtype
+    directory: Path, config: ModelConfig, device: torch.device, precision: Precision
 ) -> CausalModel:
-    """Return the model of a checkpoint directory, int8 matrices multiplied out.
+    """Return the model of a checkpoint directory.
 
     Args:
         directory: Checkpoint directory.
         config: Its shape.
         device: Where to put the weights.
-        dtype: Their precision in memory.
+        precision: Their precision in memory.
 
     Returns:
-        The model in eval mode, without gradients.
+        The model, ready to run.
 
     Raises:
         BrokenCheckpoint: If tensors are missing, unknown or of the wrong shape.
     """
-    with torch.device("meta"):
-        model = make_model(config)
-    expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    tensors: dict[str, Tensor] = {}
+    model = make_model(config)
+    expected: dict[str, tuple[int, ...]] = {}
+    for part in model.weights():
+        expected |= part.stored_shapes()
     with WeightFiles(directory) as files:
-        stored = {_strip(name): name for name in sorted(files.names) if _is_wanted(name, config)}
+        stored = {
+            strip_prefix(name, config): name
+            for name in sorted(files.names)
+            if _is_wanted(name, config)
+        }
         _check_names(directory, set(expected), set(stored))
-        for name, stored_name in stored.items():
-            tensor = files.read_dense(stored_name)
-            if tensor.shape != expected[name]:
+        for name, shape in expected.items():
+            if files.shape(stored[name]) != shape:
                 raise BrokenCheckpoint(
-                    f"{directory}: {stored_name!r} has shape {list(tensor.shape)}, config.json "
-                    f"says {list(expected[name])}"
+                    f"{directory}: {stored[name]!r} has shape {list(files.shape(stored[name]))}, "
+                    f"config.json says {list(shape)}"
                 )
-            tensors[name] = tensor.to(device=device, dtype=dtype)
-    model.load_state_dict(tensors, assign=True)
-    return model.eval().requires_grad_(False)
-
-
-def _strip(name: str) -> str:
-    return name.removeprefix("model.")
+        model.fill(WeightSource(files, stored, precision, device))
+    return model
 
 
 def _is_wanted(name: str, config: ModelConfig) -> bool:
-    if is_scale(name) or name.endswith(_IGNORED_SUFFIX):
+    if is_scale(name) or name.endswith(_IGNORED_SUFFIXES):
         return False
     return not (config.tie_embeddings and name == "lm_head.weight")
 

@@ -53,7 +53,7 @@ class RotaryEmbedding:
         self._frequencies: Tensor | None = None
 
     def rotation_at(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Return cosines and sines at some positions; shapes as in `compute_rotation`."""
+        """Return cosines and signed sines at some positions; shapes as in `compute_rotation`."""
         if self._frequencies is None or self._frequencies.device != positions.device:
             frequencies = compute_frequencies(self._rope, self._head_dim)
             self._frequencies = frequencies.to(positions.device)
@@ -88,12 +88,13 @@ def compute_frequencies(rope: RopeConfig, head_dim: int) -> Tensor:
 def compute_rotation(
     frequencies: Tensor, positions: Tensor, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
-    """Return cosines and sines of the angles at some positions.
+    """Return cosines and signed sines of the angles at some positions.
 
     Shapes:
         frequencies: [D/2]  fp32
         positions:   [T]    int64
-        returns:     two of [T, D]  dtype, the second half of the columns repeats the first
+        returns:     two of [T, 1, D]  dtype; the second half of the columns repeats the first,
+                     for sines with the other sign
 
     Args:
         frequencies: Output of `compute_frequencies`.
@@ -101,34 +102,29 @@ def compute_rotation(
         dtype: Precision of the result; angles are computed in fp32 whatever it is.
 
     Returns:
-        Cosines, then sines.
+        Cosines, then sines, negative in the first half.
     """
-    angles = torch.outer(positions.float(), frequencies)  # [T, D/2]
-    angles = torch.cat((angles, angles), dim=-1)  # [T, D]
-    return angles.cos().to(dtype), angles.sin().to(dtype)
+    angles = torch.outer(positions.float(), frequencies)[:, None]  # [T, 1, D/2]
+    cosines, sines = angles.cos(), angles.sin()
+    return torch.cat((cosines, cosines), -1).to(dtype), torch.cat((-sines, sines), -1).to(dtype)
 
 
-def apply_rope(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-    """Rotate query or key heads by the angles of their positions.
+def rotate_in_place(x: Tensor, cosines: Tensor, sines: Tensor) -> None:
+    """Rotate query and key heads by the angles of their positions.
 
     Shapes:
-        x:       [H, T, D]  bf16|fp32; not modified
-        cosines: [T, D]     dtype of x: rotating in x's own precision is what transformers does,
+        x:       [T, H, D]  bf16|fp32; changed
+        cosines: [T, 1, D]  dtype of x: rotating in x's own precision is what transformers does,
                             and logits must agree with it
-        sines:   [T, D]     dtype of x
-        returns: [H, T, D]  dtype of x
+        sines:   [T, 1, D]  dtype of x, negative in the first half of the columns
 
     Args:
         x: Heads to rotate.
         cosines: Cosine of every token's angles.
-        sines: Sine of every token's angles.
-
-    Returns:
-        The rotated heads, a new tensor.
+        sines: Signed sine of every token's angles.
     """
-    first, second = x.chunk(2, dim=-1)
-    swapped = torch.cat((-second, first), dim=-1)
-    return x * cosines + swapped * sines
+    swapped = x.roll(x.shape[-1] // 2, -1)  # the halves change places, the signs are in the sines
+    x.mul_(cosines).add_(swapped.mul_(sines))
 
 
 def _scale_llama3(frequencies: Tensor, rope: RopeConfig) -> Tensor:

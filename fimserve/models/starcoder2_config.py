@@ -7,8 +7,17 @@ from pathlib import Path
 from typing import ClassVar
 
 from fimserve.models.config import ModelConfig
-from fimserve.models.config_reader import ConfigReader, check_sizes, read_token_ids
+from fimserve.models.config_reader import ConfigReader, Defaults, check_sizes
 from fimserve.models.json_file import JsonObject, read_json
+
+DEFAULTS = Defaults(
+    max_context_tokens=4096,
+    eps_key="norm_epsilon",
+    norm_eps=1e-5,
+    tie_embeddings=True,
+    num_kv_heads=2,  # whatever the number of heads
+)
+"""What transformers takes for keys that are left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +29,6 @@ class Starcoder2Config(ModelConfig):
 
     use_bias: bool = True
     """Whether the projections of attention and feed-forward add a bias."""
-    sliding_window: int | None = None
-    """How many tokens a token attends to, itself included; None = all before it."""
 
     @classmethod
     def from_json(cls, path: Path) -> Starcoder2Config:
@@ -45,25 +52,10 @@ class Starcoder2Config(ModelConfig):
         reader = ConfigReader(keys, source)
         reader.require_architecture(cls.model_type, "Starcoder2ForCausalLM")
         reader.require("hidden_act", "gelu_pytorch_tanh")
-        hidden_size = reader.size("hidden_size")
-        num_heads = reader.size("num_attention_heads")
         config = cls(
-            vocab_size=reader.size("vocab_size"),
-            hidden_size=hidden_size,
-            intermediate_size=reader.size("intermediate_size"),
-            num_layers=reader.size("num_hidden_layers"),
-            num_heads=num_heads,
-            # 2 whatever the number of heads: the default of transformers.
-            num_kv_heads=reader.size("num_key_value_heads", 2),
-            head_dim=reader.size("head_dim", hidden_size // num_heads),
-            max_context_tokens=reader.size("max_position_embeddings", 4096),
-            norm_eps=reader.number("norm_epsilon", 1e-5),
-            rope=reader.rope(),
-            tie_embeddings=reader.flag("tie_word_embeddings", True),
+            **reader.common_fields(DEFAULTS),
             use_bias=reader.flag("use_bias", True),
             sliding_window=reader.optional_size("sliding_window"),
-            eos_token_ids=read_token_ids(keys.get("eos_token_id")),
-            quantised=reader.is_quantised(),
         )
         check_sizes(config, source)
         return config

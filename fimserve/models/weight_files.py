@@ -80,25 +80,47 @@ class WeightFiles:
     def read_dense(self, name: str) -> Tensor:
         """Return one tensor, an int8 matrix multiplied out to fp32 by its row scales.
 
+        Fails as `read` and `read_scales` do.
+
         Args:
             name: Its name.
 
         Returns:
             The tensor in floating point.
-
-        Raises:
-            BrokenCheckpoint: If an int8 matrix has no scale, or one of the wrong shape.
         """
         tensor = self.read(name)
         if tensor.dtype != torch.int8:
             return tensor
-        scale = self.read(scale_name(name))
-        if scale.shape != (tensor.shape[0], 1):
+        return tensor.float().mul_(self.read_scales(name))
+
+    def read_scales(self, name: str) -> Tensor:
+        """Return the row scales of an int8 matrix.
+
+        Shapes:
+            returns: [out, 1]  fp32
+
+        Args:
+            name: Name of the matrix.
+
+        Returns:
+            One scale per row.
+
+        Raises:
+            BrokenCheckpoint: If there are none, or they have the wrong shape.
+        """
+        num_rows = self.shape(name)[0]
+        scales = self.read(scale_name(name))
+        if scales.shape != (num_rows, 1):
             raise BrokenCheckpoint(
-                f"{self._directory}: {scale_name(name)!r} has shape {list(scale.shape)}; "
-                f"one scale per row is [{tensor.shape[0]}, 1]"
+                f"{self._directory}: {scale_name(name)!r} has shape {list(scales.shape)}; "
+                f"one scale per row is [{num_rows}, 1]"
             )
-        return tensor.float() * scale.float()
+        return scales.float()
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of a stored tensor without reading it."""
+        part = self._file_of[name].get_slice(name)  # type: ignore[no-untyped-call]
+        return tuple(part.get_shape())
 
 
 def write_weights(directory: Path, tensors: dict[str, Tensor]) -> None:

@@ -18,7 +18,7 @@ from fimserve import __version__
 from fimserve.server.answer import openai_error
 from fimserve.server.errors import MethodNotAllowed, ServerError, UnknownRoute, shorten
 from fimserve.server.request_log import RequestLog, record_of
-from fimserve.server.routes import health, openai
+from fimserve.server.routes import adapters, health, openai
 from fimserve.server.service import CompletionEngine, ModelNames, Service
 from fimserve.server.settings import ServerSettings
 
@@ -60,6 +60,7 @@ def make_app(
     app.state.service = Service(engine, settings, names, device)
     app.include_router(health.router)
     app.include_router(openai.router)
+    app.include_router(adapters.router)
     app.add_exception_handler(ServerError, _answer_error)
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.add_middleware(RequestLog)

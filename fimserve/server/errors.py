@@ -7,9 +7,10 @@
     ├── UnknownModel            404
     ├── MethodNotAllowed        405
     ├── BodyTooLarge            413
+    ├── EngineBusy              429  cannot answer in time; Retry-After says when
     ├── RequestCancelled        499  the engine gave the request up
     ├── InternalError           500
-    └── EngineUnavailable       503  stopping, or too busy
+    └── EngineUnavailable       503  stopping, or just started anew
     ClientDisconnected          499  nobody is left to answer: logged, never sent
 
 Errors of the rooms below are translated in `run.py`; an exception that nobody translated becomes
@@ -25,6 +26,7 @@ __all__ = [
     "BadRequest",
     "BodyTooLarge",
     "ClientDisconnected",
+    "EngineBusy",
     "EngineUnavailable",
     "InternalError",
     "MethodNotAllowed",
@@ -126,6 +128,13 @@ class BodyTooLarge(ServerError):
 
 class ClientDisconnected(Exception):
     """The client closed its connection before the answer was complete."""
+
+
+class EngineBusy(ServerError):
+    """Too many requests wait for this one to be answered in time."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    default_code = "rate_limit_exceeded"
 
 
 class RequestCancelled(ServerError):

@@ -5,6 +5,7 @@ shape in which a dialect answers.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
@@ -14,15 +15,19 @@ from starlette.requests import Request
 from starlette.types import Receive
 
 from fimserve.engine import (
+    BrokenEngine,
     CompletionDelta,
     CompletionRequest,
     EngineClosed,
     InvalidRequest,
+    QueueFull,
+    TokenLogprob,
     Usage,
 )
 from fimserve.server.errors import (
     BadRequest,
     ClientDisconnected,
+    EngineBusy,
     EngineUnavailable,
     InternalError,
     RequestCancelled,
@@ -30,24 +35,38 @@ from fimserve.server.errors import (
 from fimserve.server.request_log import RequestRecord, record_of
 from fimserve.server.service import service_of
 
-__all__ = ["FinishReason", "FinishedCompletion", "collect_completion", "run_completion"]
+__all__ = [
+    "FinishReason",
+    "FinishedChoice",
+    "FinishedCompletion",
+    "collect_completion",
+    "run_completion",
+]
 
 FinishReason = Literal["stop", "length"]
 
 
 @dataclass(frozen=True, slots=True)
-class FinishedCompletion:
-    """A whole completion."""
+class FinishedChoice:
+    """One of the completions of a request."""
 
     text: str
     finish_reason: FinishReason
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedCompletion:
+    """The whole answer to a request."""
+
+    choices: tuple[FinishedChoice, ...]
     usage: Usage
 
 
 async def run_completion(
     asked: CompletionRequest, request: Request
 ) -> AsyncGenerator[CompletionDelta]:
-    """Yield the deltas of one completion; the last one has a finish reason and usage.
+    """Yield the deltas of one request; the last one has the usage.
 
     The engine's generator is closed before this one ends, in every case. What the engine raises
     comes out as the service's error where it has one, and as it is otherwise; a client that left
@@ -61,7 +80,7 @@ async def run_completion(
         CompletionDelta: What the engine says.
 
     Raises:
-        InternalError: If the engine ends without a finish reason.
+        InternalError: If the engine ends without usage.
         RequestCancelled: If the engine gave the request up.
     """
     record = record_of(request)
@@ -70,38 +89,49 @@ async def run_completion(
         opened = service_of(request).engine.open(asked)
         async with aclosing(_until_disconnect(opened, request.receive)) as deltas:
             async for delta in deltas:
-                if delta.finish_reason is not None:
+                if delta.usage is not None:
                     is_finished = True
                     record.usage, record.finish = delta.usage, delta.finish_reason
                 if delta.finish_reason == "cancelled":
                     raise RequestCancelled("The request was cancelled before it was complete.")
                 yield delta
         if not is_finished:
-            raise InternalError("The engine ended without a finish reason.")
+            raise InternalError("The engine ended without usage.")
 
 
 async def collect_completion(asked: CompletionRequest, request: Request) -> FinishedCompletion:
-    """Return a completion once it is whole; fails as `run_completion` does.
+    """Return a request's completions once they are whole; fails as `run_completion` does.
 
     Args:
         asked: What to complete.
         request: The HTTP request that asked; its body has been read.
 
     Returns:
-        Text, finish reason and usage.
+        Texts, finish reasons and usage.
 
     Raises:
-        InternalError: If the engine ends without saying what it used.
+        InternalError: If the engine ends without saying how a completion ended.
     """
-    texts: list[str] = []
-    finish_reason, usage = None, None
-    async with aclosing(run_completion(asked, request)) as deltas:
-        async for delta in deltas:
-            texts.append(delta.text)
-            finish_reason, usage = delta.finish_reason, delta.usage
-    if finish_reason is None or finish_reason == "cancelled" or usage is None:
+    deltas: list[CompletionDelta] = []
+    async with aclosing(run_completion(asked, request)) as arriving:
+        async for delta in arriving:
+            deltas.append(delta)
+    usage = deltas[-1].usage
+    if usage is None:
         raise InternalError("The engine ended without usage.")
-    return FinishedCompletion("".join(texts), finish_reason, usage)
+    return FinishedCompletion(tuple(_join(deltas, index) for index in range(asked.n)), usage)
+
+
+def _join(deltas: list[CompletionDelta], index: int) -> FinishedChoice:
+    mine = [delta for delta in deltas if delta.index == index]
+    reason = mine[-1].finish_reason if mine else None
+    if reason is None or reason == "cancelled":
+        raise InternalError("The engine ended without a finish reason.")
+    return FinishedChoice(
+        text="".join(delta.text for delta in mine),
+        finish_reason=reason,
+        logprobs=tuple(entry for delta in mine for entry in delta.logprobs),
+    )
 
 
 async def _until_disconnect(
@@ -161,6 +191,11 @@ def _translate(error: Exception) -> Exception:
     match error:
         case InvalidRequest():
             return BadRequest(f"{error}.")
+        case QueueFull():
+            wait_s = max(1, math.ceil(error.retry_after_ms / 1000))
+            return EngineBusy(f"{error}.", headers={"retry-after": str(wait_s)})
+        case BrokenEngine():
+            return EngineUnavailable(f"{error}.")
         case EngineClosed():
             return EngineUnavailable("fimserve is stopping and takes no more requests.")
         case _:

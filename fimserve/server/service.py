@@ -5,17 +5,17 @@ Also states what this room asks of an engine, which is all it knows of one.
 
 import difflib
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
 from starlette.requests import Request
 
-from fimserve.engine import CompletionDelta, CompletionRequest
+from fimserve.engine import CompletionDelta, CompletionRequest, EngineStats
 from fimserve.server.errors import UnknownModel, shorten
 from fimserve.server.settings import ServerSettings
 
-__all__ = ["CompletionEngine", "ModelNames", "Service", "service_of"]
+__all__ = ["CompletionEngine", "ModelNames", "ResolvedModel", "Service", "service_of"]
 
 STANDING_NAMES = ("fimserve", "default")
 """Names that always mean the served model, whichever it is."""
@@ -33,6 +33,26 @@ class CompletionEngine(Protocol):
 
         Args:
             request: What to complete.
+        """
+
+    def stats(self) -> EngineStats:
+        """Say what the engine holds and does at the moment."""
+
+    def available_adapters(self) -> tuple[str, ...]:
+        """Return the names of the adapters that could be loaded."""
+
+    def load_adapter(self, name: str) -> None:
+        """Load or replace a LoRA adapter; may take seconds.
+
+        Args:
+            name: One of the available ones.
+        """
+
+    def unload_adapter(self, name: str) -> bool:
+        """Unload a LoRA adapter; return whether it was loaded.
+
+        Args:
+            name: The adapter.
         """
 
     async def aclose(self) -> None:
@@ -53,29 +73,43 @@ class ModelNames:
         """Names that `GET /v1/models` shows, each once."""
         return tuple(dict.fromkeys((self.served, *self.aliases)))
 
-    def resolve(self, asked: str | None) -> str:
-        """Return the name that the answer carries: the one asked for, where it is known.
+    def resolve(self, asked: str | None, adapters: Collection[str] = ()) -> "ResolvedModel":
+        """Return what the client's model name stands for.
 
         Args:
             asked: The client's model name; None or empty means whatever is served.
+            adapters: LoRA adapters that are loaded: each is a model of its own to clients.
 
         Returns:
-            The name.
+            The name that the answer carries, and the adapter if it is one's.
 
         Raises:
             UnknownModel: If the name is none of ours.
         """
         if not asked:
-            return self.served
+            return ResolvedModel(self.served)
         known = (*self.listed, *STANDING_NAMES)
         if asked in known:
-            return asked
+            return ResolvedModel(asked)
+        if asked in adapters:
+            return ResolvedModel(asked, adapter=asked)
+        known = (*known, *adapters)
         nearest = difflib.get_close_matches(asked, known, n=1)
         hint = f"Did you mean {nearest[0]!r}?" if nearest else f"Use {self.served!r}."
         raise UnknownModel(
             f"The model {shorten(asked)} is not served here. {hint}",
             param="model",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """What a client's model name stands for."""
+
+    name: str
+    """Name that the answer carries."""
+    adapter: str | None = None
+    """LoRA adapter over the served model; None for the model as it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,20 +15,26 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from fimserve.engine import (
+    AdapterNotFound,
     BrokenEngine,
     CompletionDelta,
     CompletionRequest,
     Engine,
     EngineClosed,
+    EngineSettings,
     InvalidRequest,
 )
-from fimserve.engine.sampler import Sampler
-from fimserve.engine.session_cache import SessionKey
+from fimserve.engine.generation import Generation
+from fimserve.engine.loop import EngineLoop
+from fimserve.engine.runner import Runner
+from fimserve.engine.scheduler import WorkItem
+from fimserve.engine.session_book import SessionKey
 from fimserve.models import LoadedModel
 from fimserve.prompt import Order, Snippet
 
 PREFIX, SUFFIX = "def mean(values):\n    return ", "\n\nprint(mean([1, 2]))\n"
-REQUEST = CompletionRequest(PREFIX, SUFFIX, max_tokens=12)
+# The tiny model writes nonsense: nothing is trimmed, so that there is much of it.
+REQUEST = CompletionRequest(PREFIX, SUFFIX, max_tokens=12, trim=False)
 SAMPLED = replace(REQUEST, temperature=1.0, seed=11, max_tokens=40)
 
 
@@ -117,9 +123,9 @@ def test_closing_a_stream_ends_the_work(engine: Engine) -> None:
         await wait_until_idle(engine)
 
     asyncio.run(open_and_close())
-    session = engine._completer.sessions.take(SessionKey("local", "main.py"))
-    assert session is not None
-    assert len(session.sequence.token_ids) < 500
+    # What was written was kept for the next request; had the work gone on, it would be 900 tokens.
+    history = engine._bridge.loop.parts.sessions.open(SessionKey("local", "main.py")).history
+    assert 0 < len(history) < 500
 
 
 def test_a_stream_never_read_is_never_begun(engine: Engine) -> None:
@@ -178,28 +184,90 @@ def test_random_cancels_leave_no_session_locked_and_every_cache_whole(engine: En
 # --- failures ------------------------------------------------------------------------------------
 
 
+async def read_both(
+    engine: Engine, bad: CompletionRequest
+) -> tuple[list[CompletionDelta] | BaseException, list[CompletionDelta] | BaseException]:
+    """Read a request that fails and one that does not, at the same time."""
+    failed, good = await asyncio.gather(
+        read(engine, bad), read(engine, SAMPLED), return_exceptions=True
+    )
+    return failed, good
+
+
 def test_an_exception_fails_only_its_own_request(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    choose = Sampler.choose
+    expected = text_of(stream(engine, SAMPLED))
+    accept = Generation.accept
 
-    def choose_or_raise(self: Sampler, scores: Tensor) -> int:
-        if self._temperature == 0.5:
+    def accept_or_raise(self: Generation, token_id: int, scores: Tensor) -> bool:
+        if self.limits.max_tokens == 13:
             raise RuntimeError("as asked")
-        return choose(self, scores)
+        return accept(self, token_id, scores)
 
-    monkeypatch.setattr(Sampler, "choose", choose_or_raise)
-
-    async def read_both() -> list[list[CompletionDelta] | BaseException]:
-        bad = read(engine, replace(REQUEST, temperature=0.5, session="main.py"))
-        return await asyncio.gather(bad, read(engine, REQUEST), return_exceptions=True)
-
-    failed, good = asyncio.run(read_both())
+    monkeypatch.setattr(Generation, "accept", accept_or_raise)
+    failed, good = asyncio.run(read_both(engine, replace(REQUEST, max_tokens=13)))
     assert isinstance(failed, RuntimeError)
-    assert isinstance(good, list)
-    assert good[-1].finish_reason is not None
-    with pytest.raises(RuntimeError, match="as asked"):
-        engine.complete_blocking(replace(REQUEST, temperature=0.5))
+    assert not isinstance(good, BaseException)
+    assert text_of(good) == expected
+
+
+def test_a_step_that_one_request_makes_fail_is_done_again_without_it(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = text_of(stream(engine, SAMPLED))
+    run = Runner.run
+
+    def run_or_raise(self: Runner, items: list[WorkItem], slots: list[int]) -> Tensor:
+        if any(item.sequence.max_tokens == 13 for item in items):
+            raise RuntimeError("as asked")
+        return run(self, items, slots)
+
+    monkeypatch.setattr(Runner, "run", run_or_raise)
+    failed, good = asyncio.run(read_both(engine, replace(REQUEST, max_tokens=13)))
+    assert isinstance(failed, RuntimeError)
+    assert not isinstance(good, BaseException)
+    assert text_of(good) == expected
+    assert engine.stats().num_restarts == 0
+
+
+def test_a_loop_that_dies_is_replaced_and_says_so(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = text_of(stream(engine, SAMPLED))
+    with monkeypatch.context() as patch:
+        patch.setattr(EngineLoop, "_end_overdue", lambda self: 1 / 0)
+        with pytest.raises(BrokenEngine, match="start anew"):
+            stream(engine, SAMPLED)
+    assert engine.stats().num_restarts == 1
+    assert engine.stats().is_alive
+    assert text_of(stream(engine, SAMPLED)) == expected
+
+
+def test_an_unknown_adapter_is_refused(engine: Engine) -> None:
+    with pytest.raises(AdapterNotFound, match="adapter is 'nobody'; loaded are: none"):
+        engine.complete_blocking(replace(REQUEST, adapter="nobody"))
+    with pytest.raises(AdapterNotFound, match="no adapter directory"):
+        engine.load_adapter("nobody")
+
+
+def test_a_memory_too_small_for_one_block_is_refused(tiny_model: LoadedModel) -> None:
+    with pytest.raises(ValueError, match="kv_memory_mib is 1; one block of"):
+        Engine(tiny_model, EngineSettings(kv_memory_mib=1, block_tokens=1 << 20))
+
+
+def test_draining_lets_the_running_end_and_refuses_the_new(tiny_model: LoadedModel) -> None:
+    with Engine(tiny_model) as engine:
+
+        async def drain_while_reading() -> list[CompletionDelta]:
+            task = asyncio.create_task(read(engine, replace(SAMPLED, max_tokens=200)))
+            await asyncio.sleep(0.02)
+            assert await asyncio.to_thread(engine.drain, 20.0)
+            with pytest.raises(EngineClosed):
+                await read(engine, REQUEST)
+            return await task
+
+        assert asyncio.run(drain_while_reading())[-1].finish_reason == "length"
 
 
 def test_a_closed_engine_refuses(tiny_model: LoadedModel) -> None:

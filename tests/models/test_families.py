@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 
-from fimserve.models import LlamaConfig, LlamaModel, Starcoder2Config, Starcoder2Model
+from fimserve.models import LlamaConfig, Starcoder2Config
 from fimserve.models.errors import UnsupportedModel
 from fimserve.models.families import make_model, read_model_config
 from support.tiny_checkpoint import write_tiny_checkpoint
@@ -20,9 +19,8 @@ def test_config_and_modules_are_those_of_the_family(tmp_path: Path) -> None:
     starcoder2 = read_model_config(write_tiny_starcoder2(tmp_path / "star") / "config.json")
     assert isinstance(llama, LlamaConfig)
     assert isinstance(starcoder2, Starcoder2Config)
-    with torch.device("meta"):
-        assert isinstance(make_model(llama), LlamaModel)
-        assert isinstance(make_model(starcoder2), Starcoder2Model)
+    assert len(make_model(llama).parts.blocks) == 2
+    assert make_model(starcoder2).config is starcoder2
 
 
 @pytest.mark.parametrize("model_type", ["qwen3_next", None, ["llama"], 3])
@@ -35,4 +33,5 @@ def test_an_unknown_family_is_refused_with_those_that_are_served(
     with pytest.raises(UnsupportedModel) as caught:
         read_model_config(path)
     assert f"model_type is {model_type!r}, architectures is ['SomeFor" in str(caught.value)
-    assert str(caught.value).endswith("supported model types: llama, starcoder2")
+    supported = "llama, qwen2, starcoder2, gpt_bigcode"
+    assert str(caught.value).endswith(f"supported model types: {supported}")

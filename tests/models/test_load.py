@@ -39,9 +39,13 @@ def test_a_checkpoint_says_what_it_is(tiny_directory: Path) -> None:
 
 def test_weights_are_in_the_precision_asked_for_and_need_no_gradient(tiny_directory: Path) -> None:
     model = load_model(str(tiny_directory), "cpu", "bf16").model
-    assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
-    assert not any(parameter.requires_grad for parameter in model.parameters())
-    assert not model.training
+    weights = [part.matrix.weight for part in (model.parts.tokens, *model.linears())]
+    weights += [model.parts.norm.weight]
+    assert {weight.dtype for weight in weights} == {torch.bfloat16}
+    assert not any(weight.requires_grad for weight in weights)
+    assert model.dtype == torch.bfloat16
+    num_values = sum(tensor.numel() for tensor in load_file(tiny_directory / SINGLE_FILE).values())
+    assert model.num_bytes == 2 * num_values
 
 
 def test_end_tokens_of_both_files_count(own_directory: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from fimserve.models import ModelError, placement
-from fimserve.models.placement import choose_device, choose_dtype, read_cpu_flags
+from fimserve.models import ModelError, Precision, placement
+from fimserve.models.placement import choose_device, choose_precision, read_cpu_flags
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -27,14 +27,38 @@ def test_auto_takes_bf16_where_the_hardware_multiplies_in_it(
     flags: set[str], device: torch.device, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(placement, "read_cpu_flags", lambda: frozenset(flags))
-    assert choose_dtype("auto", device) == expected
+    assert choose_precision("auto", device, False) == Precision(expected)
 
 
 def test_a_precision_asked_for_is_taken() -> None:
-    assert choose_dtype("bf16", CPU) == torch.bfloat16
-    assert choose_dtype("float32", CUDA) == torch.float32
-    with pytest.raises(ModelError, match="dtype is 'int4'; use auto, bf16 or fp32"):
-        choose_dtype("int4", CPU)
+    assert choose_precision("bf16", CPU, True) == Precision(torch.bfloat16)
+    assert choose_precision("float32", CUDA, False) == Precision(torch.float32)
+    with pytest.raises(
+        ModelError, match="dtype is 'int4'; use auto, fp32, bf16, int8 or int8-dynamic"
+    ):
+        choose_precision("int4", CPU, False)
+
+
+@pytest.mark.parametrize("flag", ["avx512_vnni", "avx_vnni", "amx_int8"])
+def test_auto_multiplies_stored_int8_as_integers_where_that_is_exact(
+    flag: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    integers = Precision(torch.float32, "int8-dynamic")
+    monkeypatch.setattr(placement, "read_cpu_flags", lambda: frozenset({"avx2", flag}))
+    assert choose_precision("auto", CPU, True) == integers
+    assert choose_precision("auto", CPU, False) == Precision(torch.float32)
+    assert choose_precision("auto", CUDA, True) == Precision(torch.bfloat16)
+    assert choose_precision("int8-dynamic", CPU, False) == integers
+    assert choose_precision("int8", CPU, False) == Precision(torch.float32, "int8")
+    assert choose_precision("int8", CUDA, False) == Precision(torch.bfloat16, "int8")
+
+
+def test_integers_are_refused_where_they_may_saturate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(placement, "read_cpu_flags", lambda: frozenset({"avx2"}))
+    assert choose_precision("auto", CPU, True) == Precision(torch.float32)
+    for device in (CPU, CUDA):
+        with pytest.raises(ModelError, match="int8-dynamic', which needs a CPU with VNNI or AMX"):
+            choose_precision("int8-dynamic", device, True)
 
 
 @pytest.mark.parametrize(("has_cuda", "expected"), [(True, "cuda"), (False, "cpu")])

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from fimserve.models import BrokenCheckpoint, load_model, quantise_checkpoint
-from fimserve.models.quantise import quantise_matrix
+from fimserve.models.int8_codes import quantise_matrix
 from fimserve.models.weight_files import SINGLE_FILE
+from support.parity import compute_logits
 from support.tiny_checkpoint import VOCAB_SIZE, write_tiny_checkpoint
 
 FLOATS = st.floats(-1e4, 1e4, width=32)
@@ -54,11 +55,10 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     )
 
 
-def compute_logits(directory: Path, dtype: str = "fp32") -> torch.Tensor:
+def logits_of(directory: Path, dtype: str = "fp32") -> torch.Tensor:
     model = load_model(str(directory), "cpu", dtype).model
     with torch.inference_mode():
-        token_ids = torch.arange(20, 60)
-        return model.logits(model(token_ids, torch.arange(40), model.make_cache(40))).float()
+        return compute_logits(model, torch.arange(20, 60), 40).float()
 
 
 def test_every_matrix_becomes_int8_and_every_norm_stays(source: Path, tmp_path: Path) -> None:
@@ -87,8 +87,8 @@ def test_everything_else_is_copied(source: Path, tmp_path: Path) -> None:
 
 
 def test_logits_stay_close_to_the_original(source: Path, tmp_path: Path) -> None:
-    original = compute_logits(source)
-    difference = compute_logits(quantise_checkpoint(source, tmp_path / "int8")) - original
+    original = logits_of(source)
+    difference = logits_of(quantise_checkpoint(source, tmp_path / "int8")) - original
     assert 0 < difference.std() < 0.05 * original.std()
 
 
@@ -106,7 +106,7 @@ def test_transformers_loads_it_unchanged(source: Path, tmp_path: Path, dtype: st
     with torch.inference_mode():
         reference = theirs(torch.arange(20, 60)[None]).logits[0].float()
     assert reference.shape == (40, VOCAB_SIZE)
-    ours = compute_logits(directory, dtype)
+    ours = logits_of(directory, dtype)
     assert (ours - reference).abs().max() < (1e-4 if dtype == "fp32" else 1e-2)
 
 

@@ -59,7 +59,23 @@ def test_health_says_what_is_served_and_for_how_long(method: str) -> None:
             "version": __version__,
             "model": "fake-1b",
             "device": "cuda:1",
+            "engine": {
+                "num_blocks": 64,
+                "num_free_blocks": 61,
+                "block_tokens": 32,
+                "num_running": 2,
+                "num_waiting": 1,
+                "restarts": 0,
+            },
         }
+
+
+def test_health_is_bad_once_the_engine_has_stopped() -> None:
+    engine = FakeEngine()
+    engine.is_alive = False
+    answer = request(engine, "GET", "/health")
+    assert answer.status_code == 503
+    assert answer.json()["status"] == "engine stopped"
 
 
 def test_engine_is_closed_when_the_service_stops() -> None:

@@ -7,11 +7,18 @@ import httpx
 import pytest
 
 from fimserve import __version__
-from fimserve.engine import EngineClosed, InvalidRequest
+from fimserve.engine import (
+    BrokenEngine,
+    CompletionDelta,
+    EngineClosed,
+    InvalidRequest,
+    QueueFull,
+    TokenLogprob,
+)
 from fimserve.prompt import Order, Snippet
 from fimserve.server.settings import ServerSettings
 from support.asgi import post, request
-from support.fake_engine import FakeEngine
+from support.fake_engine import USAGE, FakeEngine
 
 AREA = {"prompt": "def area(r):\n    return ", "suffix": "\n\nprint(area(2))\n"}
 
@@ -109,6 +116,54 @@ def test_failure_before_the_first_record_is_an_ordinary_error() -> None:
     error = answer.json()["error"]
     assert error["type"] == "invalid_request_error"
     assert error["message"] == "order is 'spm'; fake-1b was trained for psm."
+
+
+@pytest.mark.parametrize(("wait_ms", "header"), [(1.0, "1"), (1000.0, "1"), (2600.0, "3")])
+def test_engine_that_is_too_busy_answers_429_and_says_when_to_come_back(
+    wait_ms: float, header: str
+) -> None:
+    busy = QueueFull("256 requests wait; the limit is 256", retry_after_ms=wait_ms)
+    answer = post(FakeEngine([busy]), AREA)
+    assert answer.status_code == 429
+    assert answer.headers["retry-after"] == header
+    assert answer.json()["error"]["code"] == "rate_limit_exceeded"
+    assert answer.json()["error"]["message"] == "256 requests wait; the limit is 256."
+
+
+def test_engine_that_started_anew_answers_503() -> None:
+    answer = post(FakeEngine([BrokenEngine("the engine had to start anew; ask again")]), AREA)
+    assert answer.status_code == 503
+
+
+def test_several_choices_come_back_by_index() -> None:
+    script = [
+        CompletionDelta("b", (2,), index=1),
+        CompletionDelta("a", (1,), "length", index=0),
+        CompletionDelta("B", (3,), "stop", USAGE, index=1),
+    ]
+    choices = post(FakeEngine(script), {**AREA, "n": 2}).json()["choices"]
+    assert [(c["index"], c["text"], c["finish_reason"]) for c in choices] == [
+        (0, "a", "length"),
+        (1, "bB", "stop"),
+    ]
+    records = read_records(post(FakeEngine(script), {**AREA, "n": 2, "stream": True}))
+    streamed = [json.loads(record)["choices"][0] for record in records[:-1]]
+    assert [(c["index"], c["text"]) for c in streamed] == [(1, "b"), (0, "a"), (1, "B")]
+
+
+def test_logprobs_are_parallel_lists() -> None:
+    entries = (
+        TokenLogprob(5, b"ab", -0.25, ((5, b"ab", -0.25), (6, b"c", -2.0))),
+        TokenLogprob(7, b"\xc3", -1.5, ((7, b"\xc3", -1.5),)),
+    )
+    script = [CompletionDelta("ab", (5, 7), "length", USAGE, logprobs=entries)]
+    choice = post(FakeEngine(script), {**AREA, "logprobs": 2}).json()["choices"][0]
+    assert choice["logprobs"] == {
+        "tokens": ["ab", "\ufffd"],
+        "token_logprobs": [-0.25, -1.5],
+        "top_logprobs": [{"ab": -0.25, "c": -2.0}, {"\ufffd": -1.5}],
+        "text_offset": [0, 2],
+    }
 
 
 def test_engine_that_is_closing_answers_503_that_no_client_retries() -> None:

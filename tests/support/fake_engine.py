@@ -1,7 +1,8 @@
 """An engine that says what a test tells it to say, and remembers how it was treated.
 
 It loads nothing, so framing, errors and disconnects are tested in milliseconds. A script is a
-sequence of steps: a text becomes a delta, an exception is raised, an event is waited for.
+sequence of steps: a text becomes a delta, an exception is raised, an event is waited for, a delta
+is handed on as it is.
 """
 
 import asyncio
@@ -9,10 +10,17 @@ import threading
 from collections.abc import AsyncGenerator, Sequence
 from typing import TypeAlias
 
-from fimserve.engine import Completion, CompletionDelta, CompletionRequest, Usage
+from fimserve.engine import (
+    AdapterNotFound,
+    Completion,
+    CompletionDelta,
+    CompletionRequest,
+    EngineStats,
+    Usage,
+)
 from fimserve.engine.completion import FinishReason
 
-Step: TypeAlias = str | Exception | asyncio.Event
+Step: TypeAlias = str | Exception | asyncio.Event | CompletionDelta
 
 USAGE = Usage(
     prompt_tokens=19,
@@ -48,6 +56,8 @@ class FakeEngine:
         self.num_steps = 0
         self.is_closed = False
         # Threads wait for these: the engine runs in the server's.
+        self.loaded_adapters: list[str] = []
+        self.is_alive = True
         self.begun = threading.Event()
         self.ended = threading.Event()
 
@@ -79,10 +89,18 @@ class FakeEngine:
                     await step.wait()
                 elif isinstance(step, Exception):
                     raise step
-                elif index == len(script) - 1 and self._finish_reason is not None:
-                    yield CompletionDelta(step, (1,), self._finish_reason, USAGE)
+                elif isinstance(step, CompletionDelta):
+                    yield step
                 else:
-                    yield CompletionDelta(step, (1,))
+                    is_last = index == len(script) - 1 and self._finish_reason is not None
+                    for choice in range(request.n):
+                        yield CompletionDelta(
+                            step,
+                            (1,),
+                            self._finish_reason if is_last else None,
+                            USAGE if is_last and choice == request.n - 1 else None,
+                            choice,
+                        )
         finally:
             self.num_open -= 1
             self.ended.set()
@@ -96,6 +114,43 @@ class FakeEngine:
         self.requests.append(request)
         text = "".join(step for step in self.script if isinstance(step, str))
         return Completion(text, self._finish_reason or "stop", USAGE)
+
+    def stats(self) -> EngineStats:
+        """Return numbers that no other test double shows."""
+        return EngineStats(
+            num_blocks=64,
+            num_free_blocks=61,
+            block_tokens=32,
+            num_running=2,
+            num_waiting=1,
+            num_restarts=0,
+            is_alive=self.is_alive,
+            adapters=tuple(self.loaded_adapters),
+        )
+
+    def available_adapters(self) -> tuple[str, ...]:
+        """Return the names of two adapters."""
+        return ("ours", "theirs")
+
+    def load_adapter(self, name: str) -> None:
+        """Remember that an adapter was loaded.
+
+        Args:
+            name: One of the available ones.
+
+        Raises:
+            AdapterNotFound: If it is not.
+        """
+        if name not in self.available_adapters():
+            raise AdapterNotFound(f"adapter is {name!r}; the adapter directory holds: ours, theirs")
+        self.loaded_adapters.append(name)
+
+    def unload_adapter(self, name: str) -> bool:
+        """Forget an adapter; return whether it was loaded."""
+        was_loaded = name in self.loaded_adapters
+        if was_loaded:
+            self.loaded_adapters.remove(name)
+        return was_loaded
 
     async def aclose(self) -> None:
         """Remember that the engine was closed."""

@@ -5,6 +5,7 @@ Needs torch and transformers; tests of every model family use it.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from fimserve.models import CausalModel, load_model
+from fimserve.models import CausalModel, ForwardBatch, KvPool, Piece, load_model
 from support.tiny_checkpoint import VOCAB_SIZE
 
 NUM_TOKENS = 70
@@ -32,13 +33,27 @@ def make_ids(seed: int = 0) -> Tensor:
 
 
 def compute_logits(model: CausalModel, token_ids: Tensor, chunk: int) -> Tensor:
-    """Return the logits of every token, computed chunk by chunk through one cache."""
-    cache = model.make_cache(len(token_ids))
-    rows = []
+    """Return the logits of every token, computed chunk by chunk over one pool."""
+    pool = make_pool(model, len(token_ids))
+    rows, num_context = [], 0
     for part in token_ids.split(chunk):
-        positions = torch.arange(cache.length, cache.length + len(part))
-        rows.append(model.logits(model(part, positions, cache)))
+        piece = Piece(part.tolist(), num_context, range(pool.num_blocks))
+        rows.append(run(model, pool, piece))
+        num_context += len(part)
     return torch.cat(rows)
+
+
+def make_pool(model: CausalModel, num_tokens: int, block_tokens: int = 16) -> KvPool:
+    """Return a pool for some tokens, filled with NaN: what is read without being written shows."""
+    pool = model.make_pool(-(-num_tokens // block_tokens), block_tokens)
+    pool.data.fill_(math.nan)
+    return pool
+
+
+def run(model: CausalModel, pool: KvPool, *pieces: Piece) -> Tensor:
+    """Return the logits of every token of a step."""
+    batch = ForwardBatch.make(pieces, pool.block_tokens, model.device)
+    return model.logits(model(batch, pool))
 
 
 def compute_their_logits(model: PreTrainedModel, token_ids: Tensor, chunk: int) -> Tensor:

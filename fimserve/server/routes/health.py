@@ -1,5 +1,7 @@
 """Is the service alive, and what does it serve: the one route that stays public."""
 
+from http import HTTPStatus
+
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
@@ -14,15 +16,28 @@ router = APIRouter(tags=["health"])
 @router.get("/health")
 @router.head("/health", include_in_schema=False)
 async def get_health(request: Request) -> JSONResponse:
-    """Say that the service answers, which model it serves and for how long."""
+    """Say that the service answers, which model it serves, for how long, and how busy it is.
+
+    503 where the engine's thread has ended, which nothing but a restart of the service mends.
+    """
     service = service_of(request)
+    stats = service.engine.stats()
     return JSONResponse(
-        {
-            "status": "ok",
+        status_code=HTTPStatus.OK if stats.is_alive else HTTPStatus.SERVICE_UNAVAILABLE,
+        content={
+            "status": "ok" if stats.is_alive else "engine stopped",
             "service": "fimserve",
             "version": __version__,
             "model": service.names.served,
             "device": service.device,
             "uptime_s": round(service.uptime_s, 3),
+            "engine": {
+                "num_blocks": stats.num_blocks,
+                "num_free_blocks": stats.num_free_blocks,
+                "block_tokens": stats.block_tokens,
+                "num_running": stats.num_running,
+                "num_waiting": stats.num_waiting,
+                "restarts": stats.num_restarts,
+            },
         }
     )

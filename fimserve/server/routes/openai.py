@@ -7,16 +7,17 @@
 import logging
 import secrets
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from itertools import accumulate
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from fimserve import __version__
-from fimserve.engine import CompletionRequest, Usage
+from fimserve.engine import CompletionRequest, TokenLogprob, Usage
 from fimserve.server.answer import RecordStream, encode_record, openai_error_body
 from fimserve.server.body import read_json_object
 from fimserve.server.errors import ClientDisconnected, InternalError, ServerError
@@ -42,8 +43,9 @@ async def create_completion(request: Request) -> Response:
     service = service_of(request)
     body = await read_json_object(request, service.settings.max_body_bytes)
     fields = parse_fields(CompletionFields, body)
-    head = _Head(service.names.resolve(fields.model))
-    asked = to_completion_request(fields, service.settings)
+    model = service.names.resolve(fields.model, service.engine.stats().adapters)
+    head = _Head(model.name)
+    asked = to_completion_request(fields, service.settings, model.adapter)
     if fields.stream:
         record_of(request).is_streamed = True
         includes_usage = bool(fields.stream_options and fields.stream_options.include_usage)
@@ -55,7 +57,8 @@ async def create_completion(request: Request) -> Response:
 async def list_models(request: Request) -> JSONResponse:
     """List the names under which the model is served."""
     service = service_of(request)
-    models = [_model(name, service) for name in service.names.listed]
+    names = (*service.names.listed, *service.engine.stats().adapters)
+    models = [_model(name, service) for name in names]
     return JSONResponse({"object": "list", "data": models})
 
 
@@ -63,7 +66,8 @@ async def list_models(request: Request) -> JSONResponse:
 async def get_model(request: Request, model: str) -> JSONResponse:
     """Describe one served model."""
     service = service_of(request)
-    return JSONResponse(_model(service.names.resolve(model), service))
+    resolved = service.names.resolve(model, service.engine.stats().adapters)
+    return JSONResponse(_model(resolved.name, service))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,10 @@ class _Head:
 def _whole(head: _Head, completion: FinishedCompletion) -> dict[str, object]:
     usage = completion.usage
     return head.record(
-        [_choice(completion.text, completion.finish_reason)],
+        [
+            _choice(index, choice.text, choice.finish_reason, choice.logprobs)
+            for index, choice in enumerate(completion.choices)
+        ],
         usage=_usage(usage) | {"prompt_tokens_details": {"cached_tokens": usage.cached_tokens}},
         system_fingerprint=f"fimserve-{__version__}",
         timings={
@@ -110,7 +117,10 @@ async def _events(
                 usage = delta.usage
                 if delta.text or delta.finish_reason is not None:
                     is_started = True
-                    yield _event(head.record([_choice(delta.text, delta.finish_reason)]))
+                    choice = _choice(
+                        delta.index, delta.text, delta.finish_reason, delta.logprobs
+                    )
+                    yield _event(head.record([choice]))
         if includes_usage and usage is not None:
             yield _event(head.record([], usage=_usage(usage)))
     except ClientDisconnected:
@@ -137,8 +147,34 @@ def _event(record: dict[str, object]) -> bytes:
     return b"data: " + encode_record(record) + b"\n\n"
 
 
-def _choice(text: str, finish_reason: str | None) -> dict[str, object]:
-    return {"index": 0, "text": text, "logprobs": None, "finish_reason": finish_reason}
+def _choice(
+    index: int, text: str, finish_reason: str | None, logprobs: Sequence[TokenLogprob]
+) -> dict[str, object]:
+    return {
+        "index": index,
+        "text": text,
+        "logprobs": _logprobs(logprobs) if logprobs else None,
+        "finish_reason": finish_reason,
+    }
+
+
+def _logprobs(entries: Sequence[TokenLogprob]) -> dict[str, object]:
+    """Return OpenAI's parallel lists; offsets count from the first token of this record."""
+    tokens = [_spell(entry.token_bytes) for entry in entries]
+    offsets = accumulate((len(token) for token in tokens[:-1]), initial=0)
+    return {
+        "tokens": tokens,
+        "token_logprobs": [entry.logprob for entry in entries],
+        "top_logprobs": [
+            {_spell(token_bytes): logprob for _, token_bytes, logprob in entry.top}
+            for entry in entries
+        ],
+        "text_offset": list(offsets),
+    }
+
+
+def _spell(token_bytes: bytes) -> str:
+    return token_bytes.decode("utf-8", "replace")
 
 
 def _usage(usage: Usage) -> dict[str, object]:

@@ -1,15 +1,16 @@
 """Fields of OpenAI's completions request as clients send them, and what they ask of the engine.
 
 Types and fixed ranges are stated on the fields; caps that an operator sets are checked in
-`to_completion_request`. Beyond OpenAI's own fields: `path`, `language`, `snippets`, `multiline`,
-`order`, `heal` and `session`.
+`to_completion_request`. Beyond OpenAI's own fields: vLLM's `top_k`, `min_p`, `min_tokens` and
+`ignore_eos`; and ours: `path`, `language`, `snippets`, `multiline`, `order`, `heal`, `trim`,
+`speculate`, `priority`, `deadline_ms` and `session`.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from fimserve.engine import CompletionRequest
+from fimserve.engine import MAX_CHOICES, MAX_LOGPROBS, CompletionRequest
 from fimserve.prompt import Order, Snippet
 from fimserve.server.errors import BadRequest, UnsupportedField, shorten
 from fimserve.server.parse import Fields, WholeNumber
@@ -43,13 +44,26 @@ def _stop_list(value: object) -> object:
     return [stop for stop in stops if stop != ""] if isinstance(stops, list) else stops
 
 
+def _token_id(value: object) -> object:
+    # JSON's keys are strings.
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    raise ValueError("must be a token id, a whole number as a string")
+
+
 def _order(value: object) -> object:
     names = [order.value for order in Order]
+    if value == "auto":
+        return value
     if value not in names:
-        raise ValueError(f"must be one of {', '.join(names)}")
+        raise ValueError(f"must be one of {', '.join(names)}, auto")
     return Order(value)
 
 
+MAX_BIASED_TOKENS = 300
+"""Most entries of `logit_bias`, as at OpenAI."""
+
+TokenId = Annotated[int, BeforeValidator(_token_id)]
 OneLine = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
@@ -86,11 +100,14 @@ class CompletionFields(Fields):
     user: str | None = Field(None, max_length=256)
     """Together with `path` names the session where `session` is absent; never trusted."""
 
-    n: WholeNumber = 1
+    n: WholeNumber = Field(1, ge=1, le=MAX_CHOICES)
     best_of: WholeNumber | None = None
     echo: bool = False
-    logprobs: WholeNumber | None = Field(None, ge=0, le=5)
-    logit_bias: dict[str, float] = Field(default_factory=dict)
+    logprobs: WholeNumber | None = Field(None, ge=0, le=MAX_LOGPROBS)
+    """OpenAI's own limit is 5."""
+    logit_bias: dict[TokenId, Annotated[float, Field(ge=-100, le=100)]] = Field(
+        default_factory=dict, max_length=MAX_BIASED_TOKENS
+    )
     frequency_penalty: float = Field(0.0, ge=-2, le=2)
     presence_penalty: float = Field(0.0, ge=-2, le=2)
 
@@ -102,17 +119,33 @@ class CompletionFields(Fields):
     """Pieces of other files, most relevant first."""
     multiline: bool | None = None
     """False ends the completion with its first line; absent leaves it to the engine."""
-    order: Annotated[Order | None, BeforeValidator(_order)] = None
-    """Order of the prompt's parts, one that the model was trained for."""
+    order: Annotated[Order | Literal["auto"] | None, BeforeValidator(_order)] = None
+    """Order of the prompt's parts, one that the model was trained for; `auto` takes the one of
+    which most is in the cache."""
     heal: bool = True
     """Whether a completion may finish a token that the cursor splits; false takes the text before
     the cursor as whole tokens. Only new text comes back either way."""
+    top_k: WholeNumber = Field(0, ge=-1)
+    """Candidates; 0 or -1 for all."""
+    min_p: float = Field(0.0, ge=0, le=1)
+    min_tokens: WholeNumber = Field(0, ge=0)
+    ignore_eos: bool = False
+    """Whether the completion has exactly `max_tokens` tokens, whatever the model would do."""
+    trim: bool = True
+    """Whether text is left out that the suffix already holds or that repeats itself."""
+    speculate: bool = True
+    """Whether tokens may be guessed ahead; the text is the same."""
+    priority: Literal["interactive", "background"] = "interactive"
+    deadline_ms: float | None = Field(None, ge=0)
+    """Milliseconds after which the answer ends with what is written by then."""
     session: str | None = Field(None, min_length=1, max_length=256)
     """One open document of one user: what is computed for it is reused at the next keystroke,
     and a newer request of the same session ends an older one (499)."""
 
 
-def to_completion_request(fields: CompletionFields, settings: ServerSettings) -> CompletionRequest:
+def to_completion_request(
+    fields: CompletionFields, settings: ServerSettings, adapter: str | None = None
+) -> CompletionRequest:
     """Return what these fields ask of the engine.
 
     Fails with BadRequest where a field goes past a cap or asks for what is not supported.
@@ -120,6 +153,7 @@ def to_completion_request(fields: CompletionFields, settings: ServerSettings) ->
     Args:
         fields: The client's fields.
         settings: The operator's caps.
+        adapter: LoRA adapter that the model's name stands for.
 
     Returns:
         The request, with lengths clamped and defaults filled in.
@@ -129,22 +163,36 @@ def to_completion_request(fields: CompletionFields, settings: ServerSettings) ->
     num_tokens = fields.max_tokens
     if num_tokens is None:
         num_tokens = MAX_TOKENS_PLAIN if fields.suffix is None else MAX_TOKENS_INFILL
+    num_tokens = min(num_tokens, settings.max_tokens)
     return CompletionRequest(
         prefix=fields.prompt,
         suffix=fields.suffix,
         language=fields.language,
         path=fields.path,
         snippets=tuple(Snippet(snippet.path, snippet.text) for snippet in fields.snippets),
-        max_tokens=min(num_tokens, settings.max_tokens),
+        max_tokens=num_tokens,
         multiline=fields.multiline,
         stop=tuple(fields.stop),
         temperature=fields.temperature,
         top_p=fields.top_p,
+        top_k=max(fields.top_k, 0),
+        min_p=fields.min_p,
+        n=fields.n,
+        logprobs=fields.logprobs,
+        logit_bias=fields.logit_bias,
+        min_tokens=min(fields.min_tokens, num_tokens),
+        ignore_eos=fields.ignore_eos,
+        deadline_ms=fields.deadline_ms,
+        priority=fields.priority,
+        streamed=fields.stream,
         # The contract's seeds are signed, the engine's are not; every seed keeps its own text.
         seed=None if fields.seed is None else fields.seed % (MAX_SEED + 1),
         session=_session(fields),
         order=fields.order,
         heal=fields.heal,
+        adapter=adapter,
+        trim=fields.trim,
+        speculate=fields.speculate,
     )
 
 
@@ -156,16 +204,10 @@ def _session(fields: CompletionFields) -> str | None:
 
 
 def _check_supported(fields: CompletionFields) -> None:
-    if fields.n != 1:
-        raise UnsupportedField(f"n is {fields.n}; only n = 1 is supported.", param="n")
-    if fields.best_of not in (None, 1):
+    if fields.best_of not in (None, fields.n):
         raise _unsupported("best_of", fields.best_of)
     if fields.echo:
         raise _unsupported("echo", fields.echo)
-    if fields.logprobs is not None:
-        raise _unsupported("logprobs", fields.logprobs)
-    if fields.logit_bias:
-        raise _unsupported("logit_bias", fields.logit_bias)
     for name in ("frequency_penalty", "presence_penalty"):
         if getattr(fields, name) != 0.0:
             raise _unsupported(name, getattr(fields, name))

@@ -1,0 +1,59 @@
+"""Limits of the engine, each with its default; plain values that the command line composes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fimserve.engine.errors import EngineError
+
+__all__ = ["EngineSettings", "EngineSettingsError"]
+
+MIB = 1 << 20
+
+
+class EngineSettingsError(EngineError, ValueError):
+    """A setting of the engine has a value that cannot work."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """Holds how much memory, time and company each request gets."""
+
+    kv_memory_mib: int = 1024
+    """Memory for keys and values, of running requests and of the prefix cache together."""
+    block_tokens: int = 32
+    """Tokens per block of that memory."""
+    tenant_share: float = 0.5
+    """Most of that memory that one tenant's idle cache may keep while others want room."""
+    max_step_tokens: int = 256
+    """Tokens computed in one step: decodes first, the rest is filled with pieces of prompts.
+    Measured on 2 cores: see docs/LOG.md; a GPU takes more."""
+    max_sequences: int = 64
+    """Completions decoded at the same time."""
+    max_waiting: int = 256
+    """Requests that may wait; one more is refused."""
+    max_prompt_tokens: int = 2048
+    """Tokens of a prompt, where the model could take more: what is farther from the cursor than
+    this helps little and is waited for on every cold prompt."""
+    max_drafts: int = 6
+    """Tokens guessed ahead at once; 0 never guesses."""
+    session_memory_mib: int = 64
+    """Memory for what is remembered of sessions beside keys and values."""
+    adapters: Path | None = None
+    """Directory of LoRA adapters; each of its folders that holds one may be loaded by name."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        if not 0 < self.tenant_share <= 1:
+            raise EngineSettingsError(f"tenant_share is {self.tenant_share}; use 0 to 1")
+        for name in ("kv_memory_mib", "block_tokens", "max_step_tokens", "max_sequences"):
+            self._check_at_least(name, 1)
+        for name in ("max_waiting", "max_drafts", "session_memory_mib"):
+            self._check_at_least(name, 0)
+        self._check_at_least("max_prompt_tokens", 16)
+
+    def _check_at_least(self, name: str, minimum: int) -> None:
+        value = getattr(self, name)
+        if value < minimum:
+            raise EngineSettingsError(f"{name} is {value}; use {minimum} or more")

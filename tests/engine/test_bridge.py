@@ -1,0 +1,161 @@
+"""Between threads: messages arrive in order, answers end exactly once, a dead loop is replaced."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from fimserve.engine import BrokenEngine, CompletionDelta, CompletionRequest, EngineClosed, Usage
+from fimserve.engine.bridge import Bridge
+from fimserve.engine.completion import FinishReason
+from fimserve.engine.ticket import Delivery, Ticket
+
+REQUEST = CompletionRequest("x = ")
+USAGE = Usage(1, 0, 1, 0.0, 0.0, 0.0)
+
+
+class ScriptedLoop:
+    """Answers each request with as many pieces as its max_tokens; a prefix of "die" kills it."""
+
+    def __init__(self) -> None:
+        self._left: dict[Ticket, int] = {}
+        self.thread = threading.current_thread()
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._left
+
+    @property
+    def tickets(self) -> list[Ticket]:
+        return list(self._left)
+
+    def submit(self, ticket: Ticket) -> None:
+        self._left[ticket] = ticket.request.max_tokens
+
+    def step(self) -> None:
+        for ticket in self.tickets:
+            if ticket.request.prefix == "die":
+                raise RuntimeError("as asked")
+            self._left[ticket] -= 1
+            if self._left[ticket] > 0:
+                ticket.deliver(CompletionDelta("t", (1,)))
+            else:
+                self.end(ticket, "length")
+
+    def end(self, ticket: Ticket, reason: FinishReason) -> None:
+        if self._left.pop(ticket, None) is not None:
+            ticket.deliver(CompletionDelta("", (), reason, USAGE))
+
+    def end_all(self, reason: FinishReason) -> None:
+        for ticket in self.tickets:
+            self.end(ticket, reason)
+
+
+class Inbox:
+    """Collects what is delivered, and waits for the end."""
+
+    def __init__(self) -> None:
+        self.items: list[Delivery] = []
+        self._over = threading.Event()
+
+    def __call__(self, item: Delivery) -> None:
+        self.items.append(item)
+        if isinstance(item, Exception) or item.usage is not None:
+            self._over.set()
+
+    def wait(self) -> Delivery:
+        assert self._over.wait(10)
+        return self.items[-1]
+
+
+@pytest.fixture
+def bridge() -> Bridge:
+    return Bridge(ScriptedLoop)  # type: ignore[arg-type]
+
+
+def test_requests_of_many_threads_are_each_answered_to_the_end(bridge: Bridge) -> None:
+    inboxes = [Inbox() for _ in range(50)]
+
+    def ask(start: int) -> None:
+        for number, inbox in enumerate(inboxes[start::5]):
+            bridge.submit(replace(REQUEST, max_tokens=1 + number), 0.0, inbox)
+
+    threads = [threading.Thread(target=ask, args=(start,)) for start in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for inbox in inboxes:
+        last = inbox.wait()
+        assert isinstance(last, CompletionDelta)
+        assert last.finish_reason == "length"
+    assert bridge.num_unfinished == 0
+    bridge.close()
+
+
+def test_a_cancelled_request_ends_cancelled_and_a_finished_one_stays(bridge: Bridge) -> None:
+    endless, short = Inbox(), Inbox()
+    ticket = bridge.submit(replace(REQUEST, max_tokens=10**9), 0.0, endless)
+    finished = bridge.submit(replace(REQUEST, max_tokens=1), 0.0, short)
+    short.wait()
+    bridge.cancel(finished)
+    bridge.cancel(ticket)
+    last = endless.wait()
+    assert isinstance(last, CompletionDelta)
+    assert last.finish_reason == "cancelled"
+    bridge.cancel(ticket)
+    bridge.close()
+    assert len([item for item in short.items if isinstance(item, CompletionDelta)]) == 1
+
+
+def test_a_call_runs_on_the_engines_thread_and_hands_back_what_it_returns_or_raises(
+    bridge: Bridge,
+) -> None:
+    assert bridge.call(lambda loop: threading.current_thread().name) == "fimserve-engine"
+    with pytest.raises(ZeroDivisionError):
+        bridge.call(lambda loop: 1 / 0)
+    bridge.close()
+
+
+def test_a_dead_loop_fails_its_requests_and_later_ones_are_served(bridge: Bridge) -> None:
+    lost, dying = Inbox(), Inbox()
+    bridge.submit(replace(REQUEST, max_tokens=10**9), 0.0, lost)
+    bridge.submit(replace(REQUEST, prefix="die"), 0.0, dying)
+    assert isinstance(lost.wait(), BrokenEngine)
+    assert isinstance(dying.wait(), BrokenEngine)
+    assert (bridge.num_restarts, bridge.is_alive, bridge.num_unfinished) == (1, True, 0)
+    later = Inbox()
+    bridge.submit(REQUEST, 0.0, later)
+    assert isinstance(later.wait(), CompletionDelta)
+    bridge.close()
+
+
+def test_closing_cancels_what_runs_and_refuses_what_comes(bridge: Bridge) -> None:
+    endless = Inbox()
+    bridge.submit(replace(REQUEST, max_tokens=10**9), 0.0, endless)
+    bridge.close()
+    bridge.close()
+    last = endless.wait()
+    assert isinstance(last, CompletionDelta)
+    assert last.finish_reason == "cancelled"
+    assert not bridge.is_alive
+    with pytest.raises(EngineClosed):
+        bridge.submit(REQUEST, 0.0, Inbox())
+    with pytest.raises(EngineClosed):
+        bridge.call(lambda loop: None)
+
+
+def test_draining_waits_for_the_running_and_gives_up_in_time(bridge: Bridge) -> None:
+    inbox = Inbox()
+    bridge.submit(replace(REQUEST, max_tokens=2000), 0.0, inbox)
+    assert bridge.drain(10.0)
+    assert len(inbox.items) == 2000
+    with pytest.raises(EngineClosed):
+        bridge.submit(REQUEST, 0.0, Inbox())
+    bridge.close()
+    other = Bridge(ScriptedLoop)  # type: ignore[arg-type]
+    other.submit(replace(REQUEST, max_tokens=10**9), 0.0, Inbox())
+    assert not other.drain(0.05)
+    other.close()
