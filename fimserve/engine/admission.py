@@ -37,7 +37,9 @@ class Admission:
         """
         each_ms = elapsed_ms / num_tokens
         mean_ms = self._ms_per_token
-        self._ms_per_token = each_ms if mean_ms is None else mean_ms + SMOOTHING * (each_ms - mean_ms)
+        self._ms_per_token = (
+            each_ms if mean_ms is None else mean_ms + SMOOTHING * (each_ms - mean_ms)
+        )
 
     def check(
         self, num_waiting: int, num_tokens_ahead: int, num_tokens: int, deadline_in_ms: float | None

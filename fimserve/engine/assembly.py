@@ -63,9 +63,7 @@ class Assembly:
         self._factory = GenerationFactory(encoder, self._num_candidates, excluded)
         # Cache keys of tenants: nobody outside this process can make one.
         self._secret = secrets.token_bytes(32)
-        each_bytes = KvPool.block_bytes(
-            loaded.config, settings.block_tokens, loaded.model.dtype
-        )
+        each_bytes = KvPool.block_bytes(loaded.config, settings.block_tokens, loaded.model.dtype)
         self._num_blocks = settings.kv_memory_mib * MIB // each_bytes
         if self._num_blocks < 1:
             raise EngineSettingsError(
@@ -78,9 +76,7 @@ class Assembly:
     def make_loop(self) -> EngineLoop:
         """Return a loop on which no request was ever worked."""
         loaded, settings = self.loaded, self.settings
-        kv = KvManager(
-            self._num_blocks, settings.block_tokens, self._secret, settings.tenant_share
-        )
+        kv = KvManager(self._num_blocks, settings.block_tokens, self._secret, settings.tenant_share)
         self._adapters.serve(kv.drop_adapter)
         facts = ModelFacts(
             name=loaded.name,

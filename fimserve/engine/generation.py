@@ -5,6 +5,7 @@ Knows nothing of scheduling, of other completions, or of who waits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -49,6 +50,8 @@ class Generation:
     """Says which tokens may come first."""
     text: TextStream
     """Turns tokens into text."""
+    token_bytes: Callable[[int], bytes]
+    """Returns the bytes of a token."""
     drafts: DraftSource | None
     """Guesses ahead; None never does."""
     finish: FinishReason | None = None
@@ -61,10 +64,6 @@ class Generation:
     _unsent_text: list[str] = field(default_factory=list)
     _unsent_ids: list[int] = field(default_factory=list)
     _unsent_logprobs: list[TokenLogprob] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        """End at once where nothing may be written."""
-        self._end_if_full()
 
     @property
     def is_healing(self) -> bool:
@@ -167,7 +166,7 @@ class Generation:
 
     def _make_logprob(self, token_id: int, scores: Tensor) -> TokenLogprob:
         logprobs = torch.log_softmax(scores.float(), dim=-1)
-        token_bytes = self.text.token_bytes
+        token_bytes = self.token_bytes
         kept = logprobs.topk(min(self.limits.num_logprobs or 0, len(logprobs)))
         pairs = zip(kept.indices.tolist(), kept.values.tolist(), strict=True)
         return TokenLogprob(

@@ -76,6 +76,7 @@ class GenerationFactory:
                 rest_of_word(request.prefix, request.suffix or ""),
             ),
             text=self._make_text(request, plan),
+            token_bytes=self._token_bytes,
             drafts=DraftSource(session.history) if request.speculate else None,
         )
 

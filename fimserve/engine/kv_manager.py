@@ -325,7 +325,9 @@ class KvManager:
         if any(self._pool.is_free(block) for block in blocks):
             problems.append("a block in use is free")
         if len(blocks) + self._pool.num_free != self.num_blocks:
-            problems.append(f"{self.num_blocks - len(blocks) - self._pool.num_free} blocks are lost")
+            problems.append(
+                f"{self.num_blocks - len(blocks) - self._pool.num_free} blocks are lost"
+            )
         if num_idle != self._num_idle:
             problems.append(f"{num_idle} blocks are idle and {self._num_idle} are counted")
         if problems:

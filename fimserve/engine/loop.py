@@ -119,7 +119,8 @@ class EngineLoop:
         try:
             answer.end(reason, self.parts.now_ms())
         except Exception as error:
-            self._fail_silently(ticket, error)
+            logger.error("request failed", exc_info=error)
+            ticket.deliver(error)
 
     def fail(self, ticket: Ticket, error: Exception) -> None:
         """End a request by an exception; does nothing where it has ended."""
@@ -171,16 +172,21 @@ class EngineLoop:
 
     def _take_in(self, item: WorkItem, scores: Tensor, best: list[int]) -> None:
         """Choose tokens from an item's scores and move its sequence on."""
-        answer = self._answer_of(item)
+        answer = self._by_sequence.get(item.sequence.seq_id)
+        if answer is None:  # another completion of the same request failed in this very step
+            return
         generation = answer.generations[item.sequence.seq_id]
+        ends_prompt = item.ends_prompt  # read before the sequence grows
         try:
             written = self._write(answer, generation, item, scores, best)
             self.parts.scheduler.advance(item, written)
+            if ends_prompt and not item.num_logits:
+                generation.end("length")  # the prompt was all that was wanted
             answer.tell(generation, self.parts.now_ms())
         except Exception as error:
             self.fail(answer.ticket, error)
             return
-        if item.is_prefill and item.num_logits:
+        if item.is_prefill and ends_prompt:
             self._begin_others(answer)
         if answer.is_finished:
             self._finish(answer)

@@ -53,7 +53,7 @@ class Runner:
             Piece(
                 token_ids=item.token_ids,
                 num_context=item.start,
-                blocks=item.sequence.lease.blocks,
+                blocks=item.lease.blocks,
                 adapter=slot,
             )
             for item, slot in zip(items, adapter_slots, strict=True)

@@ -234,9 +234,7 @@ class Scheduler:
         start = sequence.num_computed
         is_end = start + len(tokens) - len(drafts) == len(sequence.token_ids)
         num_logits = 1 + len(drafts) if is_end and sequence.max_tokens else 0
-        return WorkItem(
-            sequence, sequence.lease, start, tokens, drafts, num_logits, is_prefill
-        )
+        return WorkItem(sequence, sequence.lease, start, tokens, drafts, num_logits, is_prefill)
 
     def _find_room(self, sequence: Sequence, num_tokens: int, plan: StepPlan) -> bool:
         """Get a sequence its blocks, if need be from those behind it in rank.

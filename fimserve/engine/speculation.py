@@ -136,7 +136,7 @@ class StepCost:
         """
         if num_drafts == 0:
             self._plain_ms = _blend(self._plain_ms, elapsed_ms)
-        elif self._plain_ms is not None:
+        elif self._plain_ms:
             added_ms = max(0.0, elapsed_ms - self._plain_ms) / num_drafts
             self._draft_share = _blend(self._draft_share, added_ms / self._plain_ms)
 

@@ -34,7 +34,7 @@ from fimserve.prompt import Order, Snippet
 
 PREFIX, SUFFIX = "def mean(values):\n    return ", "\n\nprint(mean([1, 2]))\n"
 # The tiny model writes nonsense: nothing is trimmed, so that there is much of it.
-REQUEST = CompletionRequest(PREFIX, SUFFIX, max_tokens=12, trim=False)
+REQUEST = CompletionRequest(PREFIX, SUFFIX, max_tokens=12, multiline=True, trim=False)
 SAMPLED = replace(REQUEST, temperature=1.0, seed=11, max_tokens=40)
 
 

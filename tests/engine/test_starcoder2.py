@@ -15,9 +15,9 @@ def test_a_kept_cache_beyond_the_window_changes_nothing(suffix: str | None, tmp_
     directory = write_tiny_starcoder2(tmp_path, seed=1)
     prefix = "def total(values):\n    for value in values:\n        total +"
 
-    def ask(text: str, session: str) -> CompletionRequest:
+    def ask(text: str, tenant: str) -> CompletionRequest:
         return CompletionRequest(
-            prefix=text, suffix=suffix, max_tokens=12, multiline=True, session=session
+            prefix=text, suffix=suffix, max_tokens=12, multiline=True, tenant=tenant
         )
 
     with Engine.load(str(directory), device="cpu", dtype="fp32") as engine:

@@ -52,9 +52,7 @@ def style(request: pytest.FixtureRequest) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("order", [Order.PSM, Order.SPM])
-def test_cache_on_and_off(
-    any_family: LoadedModel, order: Order, style: dict[str, object]
-) -> None:
+def test_cache_on_and_off(any_family: LoadedModel, order: Order, style: dict[str, object]) -> None:
     requests = [ask_at(place, order=order, session="a", **style) for place in PLACES]
     hand = HandLoop(any_family, SMALL)
     assert write_all(hand, requests + requests) == write_fresh(any_family, requests) * 2
@@ -63,9 +61,7 @@ def test_cache_on_and_off(
 def test_prompts_in_pieces_and_whole(any_family: LoadedModel, style: dict[str, object]) -> None:
     requests = [ask_at(place, **style) for place in PLACES]
     for max_step_tokens in (1, 7, 64):
-        settings = EngineSettings(
-            kv_memory_mib=2, block_tokens=4, max_step_tokens=max_step_tokens
-        )
+        settings = EngineSettings(kv_memory_mib=2, block_tokens=4, max_step_tokens=max_step_tokens)
         assert write_all(HandLoop(any_family, settings), requests) == write_fresh(
             any_family, requests
         )
@@ -122,9 +118,9 @@ def test_preempted_and_undisturbed(any_family: LoadedModel, style: dict[str, obj
     """Memory for about two of them: they push each other out, and end as if alone."""
     requests = [ask_at(place, max_tokens=60, **style) for place in PLACES[:6]]
     hand = HandLoop(any_family, EngineSettings(kv_memory_mib=1, block_tokens=8))
-    hand.shrink_memory(num_tokens=420)
-    asked = [hand.ask(request) for request in requests]
-    hand.finish()
+    with hand.less_memory(num_tokens=420):
+        asked = [hand.ask(request) for request in requests]
+        hand.finish()
     assert [one.token_ids for one in asked] == write_fresh(any_family, requests)
     assert hand.loop.parts.scheduler.num_preemptions > 0
     hand.loop.check_integrity()

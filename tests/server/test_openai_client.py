@@ -122,7 +122,7 @@ def test_models_can_be_listed(client: openai.OpenAI) -> None:
     ("wrong", "error_type", "words"),
     [
         ({"temperature": 3}, openai.BadRequestError, "temperature is 3"),
-        ({"n": 2}, openai.BadRequestError, "n is 2"),
+        ({"n": 9}, openai.BadRequestError, "n is 9"),
         ({"logprobs": "many"}, openai.BadRequestError, "logprobs is 'many'"),
         ({"prompt": [1, 2]}, openai.BadRequestError, "token ids"),
         ({"model": "gpt-4"}, openai.NotFoundError, "gpt-4"),

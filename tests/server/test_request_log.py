@@ -35,7 +35,7 @@ def test_completion_is_one_line_with_sizes_and_times(lines: pytest.LogCaptureFix
     ("body", "status", "finish"),
     [
         ({"prompt": SECRET, "temperature": SECRET}, 400, "BadRequest"),
-        ({"prompt": SECRET, "n": 3}, 400, "UnsupportedField"),
+        ({"prompt": SECRET, "best_of": 3}, 400, "UnsupportedField"),
         ({"prompt": SECRET, "model": SECRET}, 404, "UnknownModel"),
     ],
 )

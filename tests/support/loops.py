@@ -5,11 +5,13 @@ What the engine does between two steps becomes a line of a test; the clock stand
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from fimserve.engine import CompletionDelta, CompletionRequest, EngineSettings
 from fimserve.engine.assembly import Assembly
+from fimserve.engine.kv_manager import CacheKey
 from fimserve.engine.loop import EngineLoop
 from fimserve.engine.ticket import Delivery, Ticket
 from fimserve.models import LoadedModel
@@ -65,6 +67,20 @@ class HandLoop:
         self.now_ms = now_ms
         assembly = Assembly(loaded, settings or EngineSettings(kv_memory_mib=4), now_ms)
         self.loop: EngineLoop = assembly.make_loop()
+
+    @contextmanager
+    def less_memory(self, num_tokens: int) -> Iterator[None]:
+        """Leave room for so many tokens and hold the rest, until the context ends.
+
+        Args:
+            num_tokens: Tokens that fit into what is left.
+        """
+        kv = self.loop.parts.kv
+        squatter = kv.lease(CacheKey("squatter"), [0])
+        num_held = (kv.num_blocks - num_tokens // kv.block_tokens) * kv.block_tokens
+        assert kv.reserve(squatter, num_held)
+        yield
+        kv.release(squatter, [])
 
     def ask(self, request: CompletionRequest) -> Asked:
         """Give a request to the loop without running a step."""
