@@ -131,10 +131,15 @@ class Trimmer:
             if closer.position < since:
                 continue
             if enclosure.is_closed:
-                self._stop(closer.position)
+                self._stop_at_closer(closer.position)
                 return False
             has_closed = True
         return has_closed
+
+    def _stop_at_closer(self, position: int) -> None:
+        """Stop at a closer that the suffix has, and at what stands before it there and here."""
+        num_repeated = find_overlap(self._text[: position + 1], self._around)
+        self._stop(position + 1 - max(1, num_repeated))
 
     # --- lines -----------------------------------------------------------------------------------
 

@@ -175,7 +175,7 @@ def test_a_keystroke_computes_little_in_the_orders_made_for_it(
     hand = HandLoop(tiny_model)
     request = CompletionRequest(PREFIX, SUFFIX * 5, session="main.py", max_tokens=4, order=order)
     hand.complete(request)
-    usage = hand.complete(replace(request, prefix=PREFIX + "s")).deltas[-1].usage
+    usage = hand.complete(replace(request, prefix=PREFIX + "s(")).deltas[-1].usage
     assert usage is not None
     num_computed = usage.prompt_tokens - usage.cached_tokens
     if order is Order.PSM:  # the whole suffix comes after the change

@@ -178,8 +178,8 @@ def test_a_block_ends_with_its_brace_and_no_brace_is_written_twice(
 def test_clauses_braces_in_strings_and_braces_not_there(
     document: str, written: str, shown: str | None, language: str
 ) -> None:
-    whole = written[: written.rindex("}") + 1]
-    check(document, written, whole if shown is None else shown, language)
+    shown = written[: written.rindex("}") + 1] if shown is None else shown
+    check(document, written, shown, language)
 
 
 # --- blocks by indentation -----------------------------------------------------------------------
@@ -305,7 +305,47 @@ DOCUMENTS = [
     "👩‍👩‍👧█\u0301x)\n",
 ]
 PIECES = st.sampled_from(
-    ["foo", "(", ")", "{", "}", "\n", "\n    ", "\n        ", "\n  ", " ", "x = 1", "return total", "if a:", "else:", '"', "'", ";", ", ", "[", "]", "é", "😀", "\t", "# c", "//", "/*", "*/", '"""', "`", "}\n", "\n\n", "a, b", "def f():", "end", "\r\n", "\r", "\x00", "👩\u200d👩\u200d👧", "́"]
+    [
+        "foo",
+        "(",
+        ")",
+        "{",
+        "}",
+        "\n",
+        "\n    ",
+        "\n        ",
+        "\n  ",
+        " ",
+        "x = 1",
+        "return total",
+        "if a:",
+        "else:",
+        '"',
+        "'",
+        ";",
+        ", ",
+        "[",
+        "]",
+        "é",
+        "😀",
+        "\t",
+        "# c",
+        "//",
+        "/*",
+        "*/",
+        '"""',
+        "`",
+        "}\n",
+        "\n\n",
+        "a, b",
+        "def f():",
+        "end",
+        "\r\n",
+        "\r",
+        "\x00",
+        "👩\u200d👩\u200d👧",
+        "́",
+    ]
 )
 WRITTEN = st.lists(PIECES, max_size=25).map("".join) | st.builds(
     lambda piece, times: piece * times, st.lists(PIECES, max_size=4).map("".join), st.integers(1, 9)
