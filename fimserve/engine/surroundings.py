@@ -43,8 +43,8 @@ class Surroundings:
         """Text before the cursor on its line."""
         self.line_rest = below.partition("\n")[0].rstrip()
         """Text after the cursor on its line, without blanks at its end."""
-        self.lines_below = [line for line in below.split("\n")[1:] if line.strip()]
-        """Lines of the suffix with text, those of the cursor's line left out."""
+        self.lines_below = [line for line in below.split("\n") if line.strip()]
+        """Lines of the suffix with text, the rest of the cursor's line included."""
         self.lines_above = [line for line in self.window.split("\n")[:-1] if line.strip()]
         """Lines of the window with text, the cursor's left out."""
         self.scanner: Scanner = make_scanner(language) if parses else RuleScanner(language)
@@ -107,7 +107,7 @@ def _find_enclosures(
     line_end = len(below) if line_end < 0 else line_end
     closed: set[int] = set()
     here = [i for i, opener in enumerate(openers) if opener.position >= line_start]
-    closers_here = [closer for closer in closers if closer.position < line_end]
+    closers_here = [closer for closer in closers if closer.position < line_end and here]
     innermost = len(openers)
     for i, closer in zip(reversed(here[: len(closers_here)]), closers_here, strict=False):
         if openers[i].char == PAIRS[closer.char]:
@@ -129,7 +129,9 @@ def _find_partner(
     alike = [i for i, opener in enumerate(openers) if opener.char == PAIRS[closer.char]]
     start = below.rfind("\n", 0, closer.position) + 1
     lead = below[start : closer.position]
-    if start and not lead.strip(" \t)]}"):
+    # Behind a line that is whole, the rest may be a line of its own whose start is not there yet.
+    is_own_line = start > 0 or window.rpartition("\n")[2].strip() != ""
+    if is_own_line and not lead.strip(" \t)]}"):
         indent = indent_of(below[start:].partition("\n")[0])
         for i in reversed(alike):
             if indent_of(_line_at(window, openers[i].position)) == indent:

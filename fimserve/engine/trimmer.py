@@ -23,8 +23,8 @@ from fimserve.engine.clauses import (
     is_end,
     starts_with_closer,
 )
-from fimserve.engine.repetition import CharLoop, LineLoop
 from fimserve.engine.overlap import MIN_OVERLAP_CHARS, find_overlap, find_possible_overlap
+from fimserve.engine.repetition import CharLoop, LineLoop
 from fimserve.engine.scan import PAIRS, Bracket, Match, match_brackets, scan_by_rules
 from fimserve.engine.surroundings import Surroundings, indent_of
 
@@ -210,7 +210,12 @@ class Trimmer:
         """Take the first line with text as what the others are measured by."""
         indent = indent_of(full)
         has_opened = full.rstrip().endswith(_OPENERS) and bool(self._around.line_start.strip())
-        self._limit = indent + 1 if has_opened and start == 0 else indent
+        if start == 0 and not has_opened and full == self._around.line_start:
+            return  # the cursor's line was whole: what follows it begins the block
+        # A brace before the cursor ends its block by itself, however that is indented.
+        is_in_braces = self._around.line_start.rstrip().endswith("{")
+        is_by_indent = has_opened and start == 0 and not is_in_braces
+        self._limit = indent + 1 if is_by_indent else indent
         owners = (indent_of(line) for line in reversed(self._around.lines_above))
         owner = next((columns for columns in owners if columns < indent), 0)
         self._floor = indent if has_opened else owner
