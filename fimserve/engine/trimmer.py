@@ -201,10 +201,16 @@ class Trimmer:
         if self._num_alike == 0:
             self._alike_at = start
         self._num_alike += 1
-        is_certain = _num_alnum(full) >= _MIN_LINE_CHARS or (is_end(full) and not self._is_open)
+        is_closing = is_end(full) and not self._is_open and not self._lacks_closer(start)
+        is_certain = _num_alnum(full) >= _MIN_LINE_CHARS or is_closing
         if is_certain or self._num_alike > 1:
             self._stop(self._alike_at)
         return self.stopped
+
+    def _lacks_closer(self, start: int) -> bool:
+        """Return whether a closer is missing at a place: one that the suffix does not have."""
+        own, _ = self._match(start)
+        return not own.openers and len(own.closers) < self._around.num_unclosed
 
     def _note_block(self, full: str, start: int) -> None:
         """Take the first line with text as what the others are measured by."""
