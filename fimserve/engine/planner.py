@@ -16,6 +16,7 @@ from fimserve.engine.healing import Cut, HealingIndex, cut
 from fimserve.engine.multiline import wants_block
 from fimserve.engine.request import CompletionRequest
 from fimserve.engine.session_book import Session
+from fimserve.engine.syntax import language_of
 from fimserve.prompt import Order, PromptError, PromptParts, RenderedPrompt, Renderer, Snippet
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -211,7 +212,9 @@ class _Trial(NamedTuple):
 def _is_multiline(request: CompletionRequest) -> bool:
     if request.multiline is not None:
         return request.multiline
-    return request.suffix is None or wants_block(request.prefix, request.suffix)
+    return request.suffix is None or wants_block(
+        request.prefix, request.suffix, language_of(request.language, request.path)
+    )
 
 
 def _make_parts(request: CompletionRequest) -> PromptParts:

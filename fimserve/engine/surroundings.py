@@ -36,7 +36,7 @@ class Surroundings:
 
     def __init__(self, prefix: str, suffix: str, language: str | None, parses: bool = True) -> None:
         self.language = language
-        self.window = _cut_window(prefix)
+        self.window = cut_window(prefix)
         """End of the prefix, from the start of a line."""
         below = suffix[:SUFFIX_CHARS]
         self.line_start = self.window.rpartition("\n")[2]
@@ -74,11 +74,17 @@ def indent_of(line: str) -> int:
     return len(start.expandtabs(TAB_COLUMNS))
 
 
-def _cut_window(prefix: str) -> str:
+def cut_window(prefix: str) -> str:
     """Return the end of a prefix from a line start, better from one that is not indented.
 
     A window that starts inside a string would be read inside out; code at the left margin is
     seldom inside one.
+
+    Args:
+        prefix: Text before the cursor.
+
+    Returns:
+        At most PREFIX_CHARS characters.
     """
     if len(prefix) <= PREFIX_CHARS:
         return prefix

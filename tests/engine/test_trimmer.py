@@ -93,6 +93,9 @@ def test_a_rest_that_comes_lines_later_ends_the_completion_too(language: str | N
         ("def f():\n    re█\n    return total\n", "turn 0", "turn 0"),
         ("x = [\n  █\n  {\n    b\n  }\n]", "{\n    a\n  },\n", "{\n    a\n  },"),
         ("x = [\n  █\n  {\n    b\n  }\n]", "1,\n  {\n    b\n  }\n", "1,"),
+        # The cursor's line has a rest: what stands below that does not follow the completion.
+        ("if a:█    if b:\n        return 0\n", "\n        return 0\n", "\n        return 0"),
+        ("if a:█    if b:\n        return 0\n", "\n    c()\n    if b:\n    d", "\n    c()"),
         (
             "class A:\n    def f(self):\n        █\n\n    def g(self):\n        pass\n",
             "return 1\n\n    def g(self):\n        pass\n",
@@ -161,6 +164,11 @@ def test_a_block_ends_with_its_brace_and_no_brace_is_written_twice(
             JAVA,
         ),
         # One brace for two: indentation tells whose it is.
+        ("if (a) {\n  if (b) {\n    c();█\n}\n", "\n  }\n", "\n  }", JS),
+        ("if (a) {\n  if (b) {\n    c();█}\n", "\n  }\n", "\n  }", JS),
+        ("if (a) {\n  if (b) {\n    c();█  }\n}\n", "\n  }\n", "", JS),
+        ("f(function () {\n  if (b) {█    c();\n});\n", "\n    d();\n  }\n", None, JS),
+        ("if (a) {█\n}\n", "\nb();\nc();\n}\n", "\nb();\nc();", JS),
         ("function a() {\n  if (x) {\n    █\n}\n", "b();\n  }\n  c();\n}\n", "b();\n  }", JS),
         ("foo(function () {\n  █\n});\n", "bar();\n});\nbaz", "bar();", JS),
         ("foo(function () {\n  █\n", "bar();\n});\nbaz();\n", "bar();\n});", JS),
@@ -199,6 +207,8 @@ def test_clauses_braces_in_strings_and_braces_not_there(
         ("def f():\n    █", 'x = """\nraw\n"""\n    y\nz = 1', 'x = """\nraw\n"""\n    y'),
         ("def f():\n    █", "x = g(\n1,\n)\n    y\nz = 1", "x = g(\n1,\n)\n    y"),
         ("import os█\n", "\nimport sys\n", "\nimport sys"),
+        ("def f():\n    if a:\n        b()█", "\n    c()\n    d()\n\ne()\n", "\n    c()\n    d()"),
+        ("def f():\n    b()█", "\n    c()\n\n\ndef g():", "\n    c()"),
         ("x = 1\n█", "y = 2\nz = 3\n", "y = 2\nz = 3"),
     ],
 )
@@ -208,31 +218,6 @@ def test_a_block_ends_before_a_line_indented_less(document: str, written: str, s
 
 def test_an_unknown_language_is_measured_by_indentation() -> None:
     check("task build:\n  █", "run a\n  run b\ntask test:\n", "run a\n  run b", None)
-
-
-# --- loops ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("written", "shown"),
-    [
-        ("\na = 1\n" * 1 + "a = 1\n" * 7, "\na = 1"),
-        ("\n[0, 0, 0],\n[0, 0, 0],\n[0, 0, 0],\n", None),
-        ("\n" + "a()\nb()\n" * 5, "\na()\nb()"),
-        ("\n" + "a()\nb()\n" * 2, None),
-        ("\n" + "a()\n\nb()\n\n" * 5, "\na()\n\nb()"),
-        ("\nx = [" + "foo, bar, " * 12, "\nx = [foo, bar, foo, bar,"),
-        ("\nx = '" + "=" * 60 + "'", None),
-        ("\nx = [1, 2, 3, 4, 5, 6, 7, 8, 9]", None),
-        ("\n# " + "very very long " * 3, None),
-    ],
-)
-def test_a_loop_ends_where_it_began(written: str, shown: str | None) -> None:
-    check("x = 0█", written, written.rstrip() if shown is None else shown, PYTHON)
-
-
-def test_a_loop_in_a_single_line_ends_it() -> None:
-    check("x = 0  # █", "no, " * 20, "no, no,", PYTHON, single_line=True)
 
 
 # --- white space, deadline, trim=False -----------------------------------------------------------
