@@ -17,12 +17,11 @@ from fimserve.engine.syntax import make_scanner
 
 _OPENERS = (":", "{", "(", "[", "=>", "->")
 _DOC_ENDS = ('"""', "'''", "*/")
-_PYTHON_HEADS = frozenset(
-    ["async", "case", "class", "def", "elif", "else", "except", "finally", "for", "if", "match", "try", "while", "with"]
-)
-_LABELS = frozenset(["case", "default", "public", "private", "protected"])
-_WITH_BRACES = frozenset(
-    ["c", "cpp", "csharp", "go", "java", "javascript", "javascriptreact", "kotlin", "php", "rust", "scala", "swift", "typescript", "typescriptreact"]
+_PYTHON_HEADS = "async case class def elif else except finally for if match try while with"
+_LABELS = "case default public private protected"
+_WITH_BRACES = (
+    "c cpp csharp go java javascript javascriptreact kotlin php rust scala swift typescript "
+    "typescriptreact"
 )
 
 
@@ -61,9 +60,9 @@ def _opens_block(window: str, opener: str, language: str | None) -> bool:
     if not opener.endswith(":"):
         return True
     if language == "python":
-        is_head = first_word(opener) in _PYTHON_HEADS or starts_with_closer(opener)
+        is_head = first_word(opener) in _PYTHON_HEADS.split() or starts_with_closer(opener)
         return is_head and not match_brackets(scan.brackets).openers
-    return language not in _WITH_BRACES or first_word(opener) in _LABELS
+    return language not in _WITH_BRACES.split() or first_word(opener) in _LABELS.split()
 
 
 def _indent(line: str) -> int:

@@ -112,7 +112,7 @@ def test_positions_are_characters(language: str | None) -> None:
     assert text[bracket.position] == "("
 
 
-PIECES = "f( ) { } ' \" \"\"\" ` ${ // # /* */ é 😀 <a> if [ ] \\ &'a x=1"
+PIECES = 'f( ) { } \' " """ ` ${ // # /* */ é 😀 <a> if [ ] \\ &\'a x=1'
 CODE = st.lists(
     st.sampled_from([*PIECES.split(), "\n", "    ", "\x00", "\ud800", "\r\n"]), max_size=30
 ).map("".join)
