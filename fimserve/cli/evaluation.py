@@ -23,7 +23,6 @@ from rich.progress import (
 )
 
 from fimeval.bootstrap import BootstrapSettings
-from fimeval.completer import Stopping
 from fimeval.errors import EvalError
 from fimeval.generate import ModelIdentity, generate, make_settings
 from fimeval.references import check_references
@@ -32,7 +31,7 @@ from fimeval.run import GENERATIONS_FILE, score_file
 from fimeval.table import build_check_table, build_result_table
 from fimeval.task import Task
 from fimeval.tasks import load_task
-from fimserve.cli.eval_model import EvalModel, open_engine, open_server
+from fimserve.cli.eval_model import EvalModel, Serving, open_engine, open_server
 from fimserve.cli.failure import Failure, UsageFailure
 from fimserve.prompt import Order
 
@@ -57,7 +56,7 @@ class EvalOptions:
     as_json: bool
     device: str
     dtype: str
-    stopping: Stopping
+    serving: Serving
 
 
 def run_task(name: str, options: EvalOptions, is_check: bool) -> None:
@@ -119,7 +118,7 @@ def _open_model(options: EvalOptions) -> Iterator[EvalModel]:
     if options.url is None:
         order = _read_order(options.order)
         with open_engine(
-            options.model, order, options.device, options.dtype, options.stopping
+            options.model, order, options.device, options.dtype, options.serving
         ) as model:
             yield model
         return
@@ -127,9 +126,12 @@ def _open_model(options: EvalOptions) -> Iterator[EvalModel]:
         ("--order", options.order, None),
         ("--device", options.device, "auto"),
         ("--dtype", options.dtype, "auto"),
+        ("--no-heal", None if options.serving.heal else "", None),
+        ("--no-trim", None if options.serving.trim else "", None),
     ):
         if value != default:
-            raise UsageFailure(f"{flag} {value} does not go with --url: the server decides it")
+            name = f"{flag} {value}".strip()
+            raise UsageFailure(f"{name} does not go with --url: the server decides it")
     with open_server(options.url, options.model) as model:
         yield model
 

@@ -16,6 +16,8 @@ from fimserve.engine.surroundings import cut_window
 from fimserve.engine.syntax import make_scanner
 
 _OPENERS = (":", "{", "(", "[", "=>", "->")
+_OPENERS_AT_CURSOR = (":", "{", "=>")
+"""Right behind the others people go on in the same line: arguments, items, a result's type."""
 _DOC_ENDS = ('"""', "'''", "*/")
 _PYTHON_HEADS = "async case class def elif else except finally for if match try while with"
 _LABELS = "case default public private protected"
@@ -44,7 +46,7 @@ def wants_block(prefix: str, suffix: str, language: str | None = None) -> bool:
     current = lines[-1]
     opener = next((line for line in reversed(lines) if line.strip()), "").rstrip()
     next_line = next((line for line in below.split("\n") if line.strip()), "")
-    if opener.endswith(_OPENERS):
+    if opener.endswith(_OPENERS_AT_CURSOR if current.strip() else _OPENERS):
         return _indent(next_line) <= _indent(opener) and _opens_block(window, opener, language)
     # A block that holds its documentation so far.
     is_documented = opener.endswith(_DOC_ENDS) and bool(current) and not current.strip()
