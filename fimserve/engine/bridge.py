@@ -6,12 +6,13 @@ that dies is replaced: its requests fail, later ones are served, and `num_restar
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fimserve.engine.errors import BrokenEngine, EngineClosed
 from fimserve.engine.loop import EngineLoop
@@ -36,11 +37,14 @@ class Bridge:
         self._changed = threading.Condition()
         self._messages: deque[Callable[[EngineLoop], None]] = deque()
         self._tickets: set[Ticket] = set()
+        self._calls: set[Future[Any]] = set()
         self._is_draining = False
         self._is_closed = False
         self.num_restarts = 0
         """How often a dead loop was replaced."""
-        # A daemon: a program that forgets to close its engine still ends.
+        # A daemon, closed at exit: a program that forgets to close its engine still ends, and torch's
+        # own threads are not torn down in the middle of a step.
+        atexit.register(self.close)
         self._thread = threading.Thread(target=self._run, name="fimserve-engine", daemon=True)
         self._thread.start()
 
@@ -83,12 +87,16 @@ class Bridge:
                 self._note_end(ticket)
             deliver(item)
 
+        def submit(loop: EngineLoop) -> None:
+            if ticket in self._tickets:  # else a loop died while it waited, and it was told
+                loop.submit(ticket)
+
         ticket = Ticket(request, arrived_ms, note_and_deliver)
         with self._changed:
             if self._is_closed or self._is_draining:
                 raise EngineClosed("the engine is closed; start a new one")
             self._tickets.add(ticket)
-            self._post(lambda loop: loop.submit(ticket))
+            self._post(submit)
         return ticket
 
     def cancel(self, ticket: Ticket) -> None:
@@ -122,8 +130,12 @@ class Bridge:
         with self._changed:
             if self._is_closed:
                 raise EngineClosed("the engine is closed; start a new one")
+            self._calls.add(future)
             self._post(run)
-        return future.result()
+        try:
+            return future.result()
+        finally:
+            self._calls.discard(future)
 
     def drain(self, timeout_s: float) -> bool:
         """Refuse new requests and wait for the others to end; return whether all did.
@@ -137,6 +149,7 @@ class Bridge:
 
     def close(self) -> None:
         """Cancel everything and wait until the thread has ended; may be called again."""
+        atexit.unregister(self.close)
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -148,15 +161,18 @@ class Bridge:
         self._changed.notify_all()
 
     def _run(self) -> None:
-        while self._wait_for_work():
-            try:
-                self._take_messages()
-                if not self._loop.is_idle:
-                    self._loop.step()
-            except Exception as error:
-                self._restart(error)
-        self._take_messages()
-        self._loop.end_all("cancelled")
+        try:
+            while self._wait_for_work():
+                try:
+                    self._take_messages()
+                    if not self._loop.is_idle:
+                        self._loop.step()
+                except Exception as error:
+                    self._restart(error)
+            self._take_messages()
+            self._loop.end_all("cancelled")
+        finally:
+            self._fail_the_rest()
 
     def _wait_for_work(self) -> bool:
         """Wait until there is something to do; return False once closed."""
@@ -182,8 +198,22 @@ class Bridge:
     def _restart(self, error: Exception) -> None:
         """Replace the loop; its requests fail, since nobody knows what state they are in."""
         logger.error("the engine's loop died and is replaced", exc_info=error)
-        lost = self._loop.tickets
+        with self._changed:
+            # Those that still wait for their turn, too: which one the loop died of is not known.
+            lost = list(self._tickets)
         self.num_restarts += 1
         self._loop = self._make_loop()
         for ticket in lost:
             ticket.deliver(BrokenEngine("the engine had to start anew; ask again"))
+
+    def _fail_the_rest(self) -> None:
+        """Answer whoever still waits when the thread ends, whatever it ends of."""
+        with self._changed:
+            self._is_closed = True
+            lost, calls = list(self._tickets), list(self._calls)
+        error = BrokenEngine("the engine has stopped")
+        for ticket in lost:
+            ticket.deliver(error)
+        for call in calls:
+            if not call.done():
+                call.set_exception(error)

@@ -7,13 +7,14 @@ method leaves every count in order, whatever a single request does.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence as Items
+from collections.abc import Callable
+from collections.abc import Sequence as Items
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from fimserve.engine.adapters import Adapters, LoadedAdapter
-from fimserve.engine.answer import Answer, make_empty_end
+from fimserve.engine.answer import Answer
 from fimserve.engine.completion import FinishReason
 from fimserve.engine.errors import BrokenEngine, EngineError
 from fimserve.engine.generation import Generation

@@ -1,4 +1,4 @@
-"""What the next step computes: one or more tokens of each running completion, and pieces of prompts.
+"""What the next step computes: tokens of the running completions, and pieces of prompts.
 
 A step has a budget of tokens. Completions being written come first, a token each and their guesses;
 what is left is filled with pieces of prompts, long ones cut, short ones together, so that steps
@@ -9,6 +9,7 @@ lose their blocks and are computed again later. Knows nothing of tensors, text a
 
 from __future__ import annotations
 
+from collections.abc import Sequence as Items
 from dataclasses import dataclass, field
 
 from fimserve.engine.admission import Admission
@@ -175,7 +176,7 @@ class Scheduler:
         if item.is_prefill:
             self._kv.publish(item.lease, sequence.token_ids[: sequence.num_computed])
 
-    def observe_step(self, items: list[WorkItem], elapsed_ms: float) -> None:
+    def observe_step(self, items: Items[WorkItem], elapsed_ms: float) -> None:
         """Learn how fast prompts are computed.
 
         Args:

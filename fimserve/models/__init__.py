@@ -4,9 +4,12 @@ Knows shapes, files and precision; knows nothing of text, prompts or requests. I
 package imports torch.
 """
 
+from fimserve.models.adapter import Adapter, LowRankChange
+from fimserve.models.adapter_reader import read_adapter
 from fimserve.models.causal_model import CausalModel
 from fimserve.models.config import ModelConfig
 from fimserve.models.errors import (
+    AdapterMismatch,
     BrokenCheckpoint,
     ModelError,
     ModelNotFound,
@@ -26,6 +29,8 @@ from fimserve.models.resolve import resolve_model
 from fimserve.models.starcoder2_config import Starcoder2Config
 
 __all__ = [
+    "Adapter",
+    "AdapterMismatch",
     "BrokenCheckpoint",
     "CausalModel",
     "ForwardBatch",
@@ -34,6 +39,7 @@ __all__ = [
     "KvStore",
     "LlamaConfig",
     "LoadedModel",
+    "LowRankChange",
     "ModelConfig",
     "ModelError",
     "ModelNotFound",
@@ -48,5 +54,6 @@ __all__ = [
     "load_model",
     "load_weights",
     "quantise_checkpoint",
+    "read_adapter",
     "resolve_model",
 ]

@@ -7,6 +7,7 @@ or sampling.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,6 +15,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from fimserve.models.adapter import Adapter
+from fimserve.models.adapter_fit import fit_adapter
 from fimserve.models.block import Block
 from fimserve.models.config import ModelConfig
 from fimserve.models.embedding import Embedding
@@ -73,12 +76,21 @@ class CausalModel:
         """Precision of activations, keys and values; known once filled."""
         self.device: torch.device
         """Where the weights are; known once filled."""
+        self.precision: str
+        """Name of the precision, such as "bf16" or "int8-dynamic"; known once filled."""
+        self._slots: frozenset[int] = frozenset()
         self._rope = None if config.rope is None else RotaryEmbedding(config.rope, config.head_dim)
 
     @property
     def num_bytes(self) -> int:
         """Bytes of memory the weights hold."""
         return sum(part.num_bytes for part in self.weights())
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of weights, those of a tied output layer once; adapters not counted."""
+        shapes = (shape for part in self.weights() for shape in part.stored_shapes().values())
+        return sum(math.prod(shape) for shape in shapes)
 
     def weights(self) -> Iterator[Weights]:
         """Yield every part that has stored tensors."""
@@ -106,6 +118,34 @@ class CausalModel:
         for part in self.weights():
             part.fill(source)
         self.dtype, self.device = source.dtype, source.device
+        self.precision = source.precision.name
+
+    def add_adapter(self, slot: int, adapter: Adapter) -> None:
+        """Let rows of a step that name the slot be changed by an adapter; call between steps.
+
+        One that does not fit raises AdapterMismatch and changes nothing.
+
+        Args:
+            slot: Number that pieces name, from 1; an adapter that is there is replaced.
+            adapter: The adapter, as `read_adapter` gives it.
+
+        Raises:
+            ValueError: If the slot is below 1.
+        """
+        if slot < 1:
+            raise ValueError(f"slot is {slot}; adapters are counted from 1, 0 means none")
+        prefix = self.config.stored_prefix
+        fitted = fit_adapter(adapter, self.linears(), prefix, self.dtype, self.device)
+        self.remove_adapter(slot)
+        for linear, factors in fitted:
+            linear.set_adapter(slot, factors)
+        self._slots |= {slot}
+
+    def remove_adapter(self, slot: int) -> None:
+        """Forget the adapter of a slot, if there is one; call between steps."""
+        for linear in self.linears():
+            linear.set_adapter(slot, None)
+        self._slots -= {slot}
 
     def make_pool(self, num_blocks: int, block_tokens: int) -> KvPool:
         """Return memory for the keys and values of num_blocks * block_tokens tokens."""
@@ -129,8 +169,14 @@ class CausalModel:
 
         Returns:
             Hidden states behind the last norm, ready for `logits`.
+
+        Raises:
+            ValueError: If a piece names the slot of an adapter that is not there.
         """
         parts = self.parts
+        missing = {slot for slot, _, _ in batch.adapter_rows} - self._slots
+        if missing:
+            raise ValueError(f"no adapter in slot {min(missing)}")
         step = self._make_step(batch, pool)
         hidden = parts.tokens(batch.token_ids)
         if parts.positions is not None:

@@ -18,6 +18,8 @@ class ModelConfig:
 
     model_type: ClassVar[str]
     """What config.json calls the family."""
+    stored_prefix: ClassVar[str] = "model."
+    """What stands before the names of the model's tensors, the output layer's excepted."""
 
     vocab_size: int
     """Rows of the embedding; may exceed the tokenizer's size."""

@@ -4,6 +4,7 @@ ModelError
 ├── ModelNotFound            no such directory, hub repository or embedded model
 ├── UnsupportedModel         understood, but not a shape or format served here
 ├── PickleCheckpointRefused  weights that only a pickle could load
+├── AdapterMismatch          an adapter for another base model
 └── BrokenCheckpoint         files missing, damaged or contradicting each other
 """
 
@@ -22,6 +23,10 @@ class UnsupportedModel(ModelError):
 
 class PickleCheckpointRefused(ModelError):
     """Says that loading the weights would run code, and how to convert them."""
+
+
+class AdapterMismatch(ModelError):
+    """Says which layer an adapter changes that the model has not, or has in another shape."""
 
 
 class BrokenCheckpoint(ModelError):

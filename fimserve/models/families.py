@@ -32,17 +32,13 @@ class ModelFamily:
     """Makes the shape from the keys of config.json and the name of their source."""
     make_model: Callable[[Any], CausalModel]
     """Assembles the model; takes what `read_config` of the same row returns."""
-    prefix: str = "model."
-    """What stands before the names of the model's tensors, the output layer's excepted."""
 
 
 MODEL_FAMILIES = {
     LlamaConfig.model_type: ModelFamily(LlamaConfig.from_dict, make_llama),
     Qwen2Config.model_type: ModelFamily(Qwen2Config.from_dict, make_qwen2),
     Starcoder2Config.model_type: ModelFamily(Starcoder2Config.from_dict, make_starcoder2),
-    GptBigCodeConfig.model_type: ModelFamily(
-        GptBigCodeConfig.from_dict, make_gpt_bigcode, prefix="transformer."
-    ),
+    GptBigCodeConfig.model_type: ModelFamily(GptBigCodeConfig.from_dict, make_gpt_bigcode),
 }
 """Every family by its `model_type` in config.json."""
 
@@ -74,8 +70,3 @@ def read_model_config(path: Path) -> ModelConfig:
 def make_model(config: ModelConfig) -> CausalModel:
     """Return a model of a shape, not yet filled."""
     return MODEL_FAMILIES[config.model_type].make_model(config)
-
-
-def strip_prefix(name: str, config: ModelConfig) -> str:
-    """Return our name of a stored tensor or module: without what its family puts before it."""
-    return name.removeprefix(MODEL_FAMILIES[config.model_type].prefix)

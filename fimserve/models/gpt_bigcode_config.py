@@ -21,6 +21,8 @@ class GptBigCodeConfig(ModelConfig):
 
     model_type: ClassVar[str] = "gpt_bigcode"
     """What config.json calls the family."""
+    stored_prefix: ClassVar[str] = "transformer."
+    """What stands before the names of the model's tensors, the output layer's excepted."""
 
     @classmethod
     def from_json(cls, path: Path) -> GptBigCodeConfig:

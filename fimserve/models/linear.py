@@ -32,7 +32,7 @@ class Linear:
         self.parts = dict(parts)
         self.bias: Tensor | None = None
         self._has_bias = bias
-        self._changes: dict[int, tuple[LoraFactors, ...]] = {}
+        self._changes: dict[int, LoraFactors] = {}
 
     @property
     def num_bytes(self) -> int:
@@ -66,8 +66,8 @@ class Linear:
         names = list(self.parts)
         return sum(self.parts[name] for name in names[: names.index(part)])
 
-    def set_adapter(self, slot: int, factors: tuple[LoraFactors, ...]) -> None:
-        """Let rows of a slot be changed from now on; no factors = not at all."""
+    def set_adapter(self, slot: int, factors: LoraFactors | None) -> None:
+        """Let rows of a slot be changed from now on; None = not at all."""
         # A new dict: a forward that runs meanwhile keeps the old one.
         changes = {key: value for key, value in self._changes.items() if key != slot}
-        self._changes = changes | ({slot: factors} if factors else {})
+        self._changes = changes if factors is None else changes | {slot: factors}

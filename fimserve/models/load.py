@@ -18,7 +18,7 @@ from fimserve.models.causal_model import CausalModel
 from fimserve.models.checkpoint_directory import read_eos_token_ids, read_fim_metadata
 from fimserve.models.config import ModelConfig
 from fimserve.models.errors import BrokenCheckpoint
-from fimserve.models.families import make_model, read_model_config, strip_prefix
+from fimserve.models.families import make_model, read_model_config
 from fimserve.models.placement import choose_device, choose_precision
 from fimserve.models.precision import Precision
 from fimserve.models.resolve import resolve_model
@@ -126,7 +126,7 @@ def load_weights(
         expected |= part.stored_shapes()
     with WeightFiles(directory) as files:
         stored = {
-            strip_prefix(name, config): name
+            name.removeprefix(config.stored_prefix): name
             for name in sorted(files.names)
             if _is_wanted(name, config)
         }

@@ -9,13 +9,9 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class LoraFactors:
-    """Holds what one adapter adds to some columns of a linear layer's output: x @ down @ up."""
+    """Holds what one adapter adds to a linear layer's output: x @ down @ up."""
 
-    start: int
-    """First column."""
-    end: int
-    """Column behind the last."""
     down: Tensor
-    """[in, r] activation dtype."""
+    """[in, r] activation dtype; r is the sum of the ranks of the layer's parts."""
     up: Tensor
-    """[r, end - start] activation dtype, the adapter's scale multiplied in."""
+    """[r, out] activation dtype, scales multiplied in."""

@@ -33,9 +33,7 @@ class LoraRows:
         """Slots that some row has."""
         return frozenset(self._rows)
 
-    def add(
-        self, output: Tensor, x: Tensor, changes: Mapping[int, tuple[LoraFactors, ...]]
-    ) -> None:
+    def add(self, output: Tensor, x: Tensor, changes: Mapping[int, LoraFactors]) -> None:
         """Add to each row of a linear layer's output what its adapter changes, in place.
 
         Shapes:
@@ -48,12 +46,13 @@ class LoraRows:
             changes: Factors of this layer by slot; a slot without any changes nothing.
         """
         for slot, rows in self._rows.items():
-            for factors in changes.get(slot, ()):
-                columns = output[:, factors.start : factors.end]
-                if isinstance(rows, slice):
-                    columns[rows] += (x[rows] @ factors.down) @ factors.up
-                else:
-                    columns.index_add_(0, rows, (x[rows] @ factors.down) @ factors.up)
+            factors = changes.get(slot)
+            if factors is None:
+                continue
+            if isinstance(rows, slice):
+                output[rows].addmm_(x[rows] @ factors.down, factors.up)
+            else:
+                output.index_add_(0, rows, (x[rows] @ factors.down) @ factors.up)
 
 
 def _join(runs: list[tuple[int, int]], device: torch.device) -> slice | Tensor:

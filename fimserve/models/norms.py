@@ -57,14 +57,19 @@ class RmsNorm:
     def fill(self, source: WeightSource) -> None:
         """Take the weights."""
         self.weight = source.vector([self._name])
+        self._eps_tensor = torch.tensor(self._eps, device=source.device)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the normed rows in the dtype of x."""
-        if x.dtype == torch.float32:
-            return functional.rms_norm(x, self.weight.shape, self.weight, self._eps)
-        return self.weight * functional.rms_norm(x.float(), self.weight.shape, None, self._eps).to(
-            x.dtype
-        )
+        if x.dtype != torch.float32:
+            wide = x.float()
+            normed = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self._eps)
+            return normed.to(x.dtype).mul_(self.weight)
+        # Few small calls: a step of one token is mostly the price of calls, and these take 6.5 us
+        # where torch's own rms_norm takes 10.
+        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        factor = torch.addcmul(self._eps_tensor, length, length, value=1 / x.shape[-1]).rsqrt_()
+        return (x * factor).mul_(self.weight)
 
 
 class LayerNorm:

@@ -33,11 +33,11 @@ class PagedAttention:
     """
 
     def __init__(self, batch: ForwardBatch, pool: KvPool, config: ModelConfig) -> None:
-        self._pool = pool
+        self._rows, self._slots = pool.rows, batch.slots
+        self._targets = _find_targets(batch, pool)
         self._scale = config.attention_scale
         self._num_kv_heads, self._head_dim = config.num_kv_heads, config.head_dim
         self._group = config.num_heads // config.num_kv_heads
-        self._slots = _find_slots(batch, pool.block_tokens)
         tiles_of = plan_tiles(
             batch.segments, self._group, config.sliding_window, pool.data.dtype, pool.data.device
         )
@@ -53,12 +53,11 @@ class PagedAttention:
             layer: Number of the layer.
             keys_values: [T, 2, Hkv, D] of this step, keys already rotated.
         """
-        target = self._pool.rows[layer]  # [2, slots, Hkv, D]
-        source = keys_values.transpose(0, 1)
-        if isinstance(self._slots, slice):
-            target[:, self._slots] = source
+        source = keys_values.transpose(0, 1)  # [2, T, Hkv, D]
+        if self._targets is not None:
+            self._targets[layer].copy_(source)
         else:
-            target.index_copy_(1, self._slots, source)
+            self._rows[layer].index_copy_(1, self._slots, source)
 
     def attend(self, layer: int, queries: Tensor) -> Tensor:
         """Return what each token gathers from the tokens up to itself.
@@ -96,14 +95,17 @@ class PagedAttention:
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
 
-def _find_slots(batch: ForwardBatch, block_tokens: int) -> slice | Tensor:
-    """Return where to write: a slice if the slots of the step follow each other."""
+def _find_targets(batch: ForwardBatch, pool: KvPool) -> tuple[Tensor, ...] | None:
+    """Return per layer where to write, [2, T, Hkv, D]; None if the slots do not follow each other.
+
+    A decode step is few bytes and many calls, and copying to a view is the cheaper call.
+    """
     if len(batch.segments) > 1:
-        return batch.slots
+        return None
     segment = batch.segments[0]
-    first_block = segment.num_context // block_tokens
-    used = segment.blocks[first_block : (segment.num_all - 1) // block_tokens + 1]
+    first_block = segment.num_context // pool.block_tokens
+    used = segment.blocks[first_block : (segment.num_all - 1) // pool.block_tokens + 1]
     if not are_neighbours(used):
-        return batch.slots
-    first = used[0] * block_tokens + segment.num_context % block_tokens
-    return slice(first, first + segment.num_tokens)
+        return None
+    first = used[0] * pool.block_tokens + segment.num_context % pool.block_tokens
+    return pool.rows.narrow(2, first, segment.num_tokens).unbind(0)

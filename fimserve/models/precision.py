@@ -19,6 +19,8 @@ import torch
 
 MatrixForm = Literal["dense", "int8", "int8-dynamic"]
 
+_DTYPE_NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16"}
+
 
 @dataclass(frozen=True, slots=True)
 class Precision:
@@ -29,7 +31,12 @@ class Precision:
     matrices: MatrixForm = "dense"
     """Form of every matrix, unless its own module asks for another."""
 
+    @property
+    def name(self) -> str:
+        """What a user asks for it by, such as "bf16" or "int8-dynamic"."""
+        return _DTYPE_NAMES[self.dtype] if self.matrices == "dense" else self.matrices
+
     def __str__(self) -> str:
-        """Return the name for logs."""
-        dtype = str(self.dtype).removeprefix("torch.")
+        """Return the name for logs, with the precision of the activations."""
+        dtype = _DTYPE_NAMES[self.dtype]
         return dtype if self.matrices == "dense" else f"{self.matrices} on {dtype}"

@@ -38,7 +38,7 @@ class WeightFiles:
         self._file_of: dict[str, safe_open] = {}
         with ExitStack() as stack:
             for path in _list_files(directory):
-                file = stack.enter_context(_open(path))
+                file = stack.enter_context(open_weights(path))
                 self._file_of |= dict.fromkeys(file.keys(), file)
             self._stack = stack.pop_all()  # from here on it is ours to close
 
@@ -123,6 +123,26 @@ class WeightFiles:
         return tuple(part.get_shape())
 
 
+def open_weights(path: Path) -> safe_open:
+    """Return a safetensors file, open.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The file; a context manager that closes it.
+
+    Raises:
+        BrokenCheckpoint: If it is missing or damaged.
+    """
+    try:
+        return safe_open(path, framework="pt", device="cpu")
+    except FileNotFoundError:
+        raise BrokenCheckpoint(f"{path} is missing; download the checkpoint again") from None
+    except (SafetensorError, OSError) as error:
+        raise BrokenCheckpoint(f"{path} is damaged ({error}); download it again") from error
+
+
 def write_weights(directory: Path, tensors: dict[str, Tensor]) -> None:
     """Write tensors as the single file of a checkpoint directory."""
     path = directory / SINGLE_FILE
@@ -139,15 +159,6 @@ def scale_name(name: str) -> str:
 def is_scale(name: str) -> bool:
     """Return whether a stored tensor holds the row scales of another one."""
     return name.endswith(".weight_scale")
-
-
-def _open(path: Path) -> safe_open:
-    try:
-        return safe_open(path, framework="pt", device="cpu")
-    except FileNotFoundError:
-        raise BrokenCheckpoint(f"{path} is missing; download the checkpoint again") from None
-    except (SafetensorError, OSError) as error:
-        raise BrokenCheckpoint(f"{path} is damaged ({error}); download it again") from error
 
 
 def _list_files(directory: Path) -> list[Path]:

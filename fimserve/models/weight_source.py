@@ -43,6 +43,11 @@ class WeightSource:
         """Where the tensors are put."""
 
     @property
+    def precision(self) -> Precision:
+        """Precision of activations and matrices."""
+        return self._precision
+
+    @property
     def dtype(self) -> torch.dtype:
         """Precision of activations, norms and biases."""
         return self._precision.dtype

@@ -159,3 +159,27 @@ def test_draining_waits_for_the_running_and_gives_up_in_time(bridge: Bridge) -> 
     other.submit(replace(REQUEST, max_tokens=10**9), 0.0, Inbox())
     assert not other.drain(0.05)
     other.close()
+
+
+def test_a_loop_that_cannot_be_replaced_leaves_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda args: None)
+    made: list[ScriptedLoop] = []
+
+    def make_once() -> ScriptedLoop:
+        if made:
+            raise MemoryError("as asked")
+        made.append(ScriptedLoop())
+        return made[0]
+
+    bridge = Bridge(make_once)  # type: ignore[arg-type]
+    lost, dying = Inbox(), Inbox()
+    bridge.submit(replace(REQUEST, max_tokens=10**9), 0.0, lost)
+    bridge.submit(replace(REQUEST, prefix="die"), 0.0, dying)
+    assert isinstance(lost.wait(), BrokenEngine)
+    assert isinstance(dying.wait(), BrokenEngine)
+    bridge.close()
+    assert not bridge.is_alive
+    with pytest.raises(EngineClosed):
+        bridge.submit(REQUEST, 0.0, Inbox())

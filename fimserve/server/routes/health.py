@@ -39,5 +39,5 @@ async def get_health(request: Request) -> JSONResponse:
                 "num_waiting": stats.num_waiting,
                 "restarts": stats.num_restarts,
             },
-        }
+        },
     )

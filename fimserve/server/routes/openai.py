@@ -117,9 +117,7 @@ async def _events(
                 usage = delta.usage
                 if delta.text or delta.finish_reason is not None:
                     is_started = True
-                    choice = _choice(
-                        delta.index, delta.text, delta.finish_reason, delta.logprobs
-                    )
+                    choice = _choice(delta.index, delta.text, delta.finish_reason, delta.logprobs)
                     yield _event(head.record([choice]))
         if includes_usage and usage is not None:
             yield _event(head.record([], usage=_usage(usage)))

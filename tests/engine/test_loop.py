@@ -1,0 +1,210 @@
+"""The loop, one step at a time: who comes, who goes, what is told, what is left behind."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from fimserve.engine import CompletionRequest, EngineSettings, InvalidRequest, QueueFull
+from fimserve.models import LoadedModel
+from fimserve.prompt import Order
+from support.fake_clock import FakeClock
+from support.loops import Asked, HandLoop
+
+PREFIX, SUFFIX = "def mean(values):\n    return ", "\n\nprint(mean([1, 2]))\n"
+REQUEST = CompletionRequest(PREFIX, SUFFIX, max_tokens=12, multiline=True, trim=False)
+LONG = replace(REQUEST, max_tokens=500)
+SMALL = EngineSettings(kv_memory_mib=1, block_tokens=8, max_step_tokens=16)
+
+
+def reason_of(asked: Asked) -> str | None:
+    return asked.deltas[-1].finish_reason
+
+
+# --- coming and going ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("num_steps", [0, 1, 2, 4, 30])
+def test_a_cancelled_request_is_out_before_the_next_step(
+    tiny_model: LoadedModel, num_steps: int
+) -> None:
+    """In the queue, inside its prompt, and while it writes."""
+    hand = HandLoop(tiny_model, SMALL)
+    asked = hand.ask(LONG)
+    for _ in range(num_steps):
+        hand.loop.step()
+    hand.loop.end(asked.ticket, "cancelled")
+    assert reason_of(asked) == "cancelled"
+    assert hand.loop.is_idle
+    hand.loop.check_integrity()
+    num_told = len(asked.deliveries)
+    hand.loop.end(asked.ticket, "length")
+    hand.loop.step()
+    assert len(asked.deliveries) == num_told
+
+
+def test_ten_thousand_random_cancels_leave_no_block_behind(tiny_model: LoadedModel) -> None:
+    dice = random.Random(7)
+    settings = EngineSettings(
+        kv_memory_mib=1, block_tokens=16, max_step_tokens=128, max_sequences=24
+    )
+    hand = HandLoop(tiny_model, settings)
+    running: list[Asked] = []
+    num_cancelled = 0
+    while num_cancelled < 10_000:
+        for _ in range(dice.randrange(12)):
+            running.append(hand.ask(a_request(dice)))
+        for _ in range(dice.randrange(12)):
+            if running:
+                asked = running.pop(dice.randrange(len(running)))
+                num_cancelled += not asked.is_over
+                hand.loop.end(asked.ticket, "cancelled")
+                assert asked.is_over
+        if dice.random() < 0.5:
+            hand.loop.step()
+        running = [asked for asked in running if not asked.is_over]
+    hand.loop.end_all("cancelled")
+    hand.loop.check_integrity()
+    assert hand.loop.parts.kv.num_free_blocks == hand.loop.parts.kv.num_blocks
+    fresh = HandLoop(tiny_model, settings).complete(REQUEST)
+    assert hand.complete(REQUEST).token_ids == fresh.token_ids
+
+
+def a_request(dice: random.Random) -> CompletionRequest:
+    return replace(
+        REQUEST,
+        prefix=PREFIX + "values"[: dice.randrange(7)],
+        session=dice.choice(["a", "b", "c", "d", None, None, None]),
+        tenant=dice.choice(["local", "other"]),
+        order=dice.choice([*Order, "auto"]),
+        max_tokens=dice.choice([0, 3, 40]),
+        n=dice.choice([1, 1, 3]),
+        streamed=dice.random() < 0.5,
+    )
+
+
+def test_a_newer_request_of_a_session_ends_the_older(tiny_model: LoadedModel) -> None:
+    hand = HandLoop(tiny_model, SMALL)
+    older = hand.ask(replace(LONG, session="main.py"))
+    other = hand.ask(replace(LONG, session="other.py"))
+    stranger = hand.ask(replace(LONG, session="main.py", tenant="stranger"))
+    hand.loop.step()
+    newer = hand.ask(replace(REQUEST, session="main.py"))
+    assert reason_of(older) == "cancelled"
+    hand.finish()
+    assert reason_of(newer) == reason_of(other) == reason_of(stranger) == "length"
+
+
+def test_a_refused_request_is_told_why_and_disturbs_nobody(tiny_model: LoadedModel) -> None:
+    hand = HandLoop(tiny_model, replace(SMALL, max_waiting=2))
+    asked = [hand.ask(REQUEST) for _ in range(4)]
+    for refused in asked[2:]:
+        (error,) = refused.deliveries
+        assert isinstance(error, QueueFull)
+        assert error.retry_after_ms > 0
+    hand.finish()
+    assert [reason_of(one) for one in asked[:2]] == ["length", "length"]
+    hand.loop.check_integrity()
+
+
+def test_what_can_never_fit_is_refused(tiny_model: LoadedModel) -> None:
+    # The context is as long as the memory: more than half of it goes to the prompt at most, and
+    # a completion longer than what is left is cut, so that everything fits.
+    hand = HandLoop(tiny_model, replace(SMALL, kv_memory_mib=1))
+    asked = hand.complete(replace(REQUEST, prefix="x = 1\n" * 500, max_tokens=10_000))
+    assert reason_of(asked) == "length"
+    usage = asked.deltas[-1].usage
+    assert usage is not None
+    assert usage.prompt_tokens + usage.completion_tokens <= 1024
+
+
+def test_a_bad_order_is_a_refusal_of_that_request_alone(tiny_model: LoadedModel) -> None:
+    hand = HandLoop(replace(tiny_model, orders=("psm",), default_order="psm"))
+    good, bad = hand.ask(REQUEST), hand.ask(replace(REQUEST, order=Order.SPM))
+    assert isinstance(bad.deliveries[0], InvalidRequest)
+    hand.finish()
+    assert reason_of(good) == "length"
+    hand.loop.check_integrity()
+
+
+# --- deadlines -----------------------------------------------------------------------------------
+
+
+def test_a_deadline_ends_a_stream_where_it_is(tiny_model: LoadedModel) -> None:
+    clock = FakeClock()
+    hand = HandLoop(tiny_model, now_ms=clock)
+    asked = hand.ask(replace(LONG, deadline_ms=100))
+    while not asked.is_over:
+        hand.loop.step()
+        clock.time_ms += 20
+    assert reason_of(asked) == "length"
+    assert 1 <= len(asked.token_ids) <= 6
+    assert asked.text == hand.complete(LONG).text[: len(asked.text)]
+
+
+def test_a_deadline_leaves_a_whole_answer_its_whole_lines(tiny_model: LoadedModel) -> None:
+    clock = FakeClock()
+    request = replace(LONG, temperature=2.0, seed=1)
+    whole = HandLoop(tiny_model).complete(request).text
+    assert "\n" in whole[:400]
+    hand = HandLoop(tiny_model, now_ms=clock)
+    asked = hand.ask(replace(request, streamed=False, deadline_ms=4000))
+    while not asked.is_over:
+        hand.loop.step()
+        clock.time_ms += 10
+    assert whole.startswith(asked.text)
+    assert whole[len(asked.text)] == "\n"
+
+
+# --- what is told --------------------------------------------------------------------------------
+
+
+def test_a_prompt_alone_is_computed_and_told(tiny_model: LoadedModel) -> None:
+    hand = HandLoop(tiny_model, SMALL)
+    warm = hand.complete(replace(REQUEST, max_tokens=0))
+    assert (warm.text, warm.token_ids, reason_of(warm)) == ("", [], "length")
+    assert hand.complete(replace(REQUEST, max_tokens=0)).deltas[-1].usage is not None
+    usage = hand.complete(REQUEST).deltas[-1].usage
+    assert usage is not None
+    assert usage.cached_tokens == usage.prompt_tokens - 1
+
+
+def test_several_completions_share_the_prompt(tiny_model: LoadedModel) -> None:
+    hand = HandLoop(tiny_model, SMALL)
+    asked = hand.complete(replace(REQUEST, n=3, temperature=1.0, seed=2, heal=False))
+    ends = [delta for delta in asked.deltas if delta.finish_reason is not None]
+    assert sorted(delta.index for delta in ends) == [0, 1, 2]
+    assert [delta.usage is not None for delta in ends] == [False, False, True]
+    usage = ends[-1].usage
+    assert usage is not None
+    assert usage.completion_tokens == len(asked.token_ids)
+
+
+def test_logprobs_come_with_their_tokens(tiny_model: LoadedModel) -> None:
+    asked = HandLoop(tiny_model).complete(replace(REQUEST, logprobs=3, heal=False))
+    entries = [entry for delta in asked.deltas for entry in delta.logprobs]
+    assert [entry.token_id for entry in entries] == asked.token_ids
+    for entry in entries:
+        ids = [token_id for token_id, _, _ in entry.top]
+        values = [value for _, _, value in entry.top]
+        assert len(ids) == 3
+        assert values == sorted(values, reverse=True)
+        assert ids[0] == entry.token_id  # greedy
+        assert values[0] == entry.logprob <= 0
+
+
+def test_times_are_counted_from_the_arrival(tiny_model: LoadedModel) -> None:
+    clock = FakeClock()
+    hand = HandLoop(tiny_model, EngineSettings(kv_memory_mib=4), now_ms=clock)
+    asked = hand.ask(REQUEST)
+    clock.time_ms += 5
+    while not asked.is_over:
+        hand.loop.step()
+        clock.time_ms += 10
+    usage = asked.deltas[-1].usage
+    assert usage is not None
+    assert usage.queue_ms == 5
+    assert usage.ttft_ms == 5
+    assert usage.e2e_ms >= 5 + 10 * (len(asked.deltas) - 1)
