@@ -320,7 +320,7 @@ def test_a_model_in_this_process_answers_and_is_described(
     settings = default.line["settings"]
     assert settings["model"] == "tiny"
     assert settings["weights_sha256"] == hash_weights(model)
-    assert (settings["order"], settings["device"], settings["dtype"]) == ("spm", "cpu", "float32")
+    assert (settings["order"], settings["device"], settings["dtype"]) == ("spm", "cpu", "fp32")
     assert default.line["rendered_sha256"]
     assert default.line["latency"]["p50_ms"] > 0
 
