@@ -7,7 +7,7 @@ completion, or a letter or two that merely happen to be alike. Knows nothing of 
 
 from __future__ import annotations
 
-from fimserve.engine.scan import PAIRS, match_brackets, scan_by_rules
+from fimserve.engine.scan import PAIRS, drop_reopened, match_brackets, scan_by_rules
 from fimserve.engine.surroundings import Surroundings
 
 MIN_OVERLAP_CHARS = 4
@@ -45,7 +45,8 @@ def _is_repeated(kept: str, rest: str, length: int, around: Surroundings) -> boo
     piece = rest[:length].strip()
     if not piece:
         return True  # blanks that are there already
-    own = match_brackets(scan_by_rules(kept, around.language).brackets)
+    brackets = scan_by_rules(kept, around.language).brackets
+    own = match_brackets(drop_reopened(brackets, kept))
     if own.openers:
         return False
     if piece[0] in PAIRS and len(own.closers) < around.num_unclosed:

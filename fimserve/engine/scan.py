@@ -87,6 +87,33 @@ def match_brackets(brackets: Iterable[Bracket]) -> Match:
     return Match(tuple(openers), tuple(closers))
 
 
+def drop_reopened(brackets: Iterable[Bracket], text: str) -> list[Bracket]:
+    """Leave out what comes to nothing: `}` and `{` of `} else {`, of `}, {` or of `) + f(`.
+
+    Args:
+        brackets: Brackets of a text, in order.
+        text: The text.
+
+    Returns:
+        The others, in order.
+    """
+    lines: list[list[Bracket]] = [[]]
+    last = 0
+    for bracket in brackets:
+        if "\n" in text[last : bracket.position]:
+            lines.append([])
+        lines[-1].append(bracket)
+        last = bracket.position
+    dropped: set[Bracket] = set()
+    for line in lines:
+        openers, closers = match_brackets(line)
+        for closer, opener in zip(reversed(closers), openers, strict=False):
+            if PAIRS[closer.char] != opener.char:
+                break
+            dropped |= {closer, opener}
+    return [bracket for line in lines for bracket in line if bracket not in dropped]
+
+
 def _is_closed(match: re.Match[str]) -> bool:
     text = match[0]
     if match.lastgroup == "line":

@@ -16,6 +16,7 @@ they stay. Knows nothing of tokens.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from fimserve.engine.clauses import (
     is_clause,
@@ -25,13 +26,29 @@ from fimserve.engine.clauses import (
 )
 from fimserve.engine.overlap import MIN_OVERLAP_CHARS, find_overlap, find_possible_overlap
 from fimserve.engine.repetition import CharLoop, LineLoop
-from fimserve.engine.scan import PAIRS, Bracket, Match, match_brackets, scan_by_rules
+from fimserve.engine.scan import (
+    PAIRS,
+    Bracket,
+    Match,
+    drop_reopened,
+    match_brackets,
+    scan_by_rules,
+)
 from fimserve.engine.surroundings import Surroundings, indent_of
 
 _OPENERS = (":", "{", "(", "[", "=>", "->", " do", " then")
 _PREPROCESSED = frozenset({"c", "cpp", "csharp", "objective-c"})
 _MIN_LINE_CHARS = 3
 """Letters and digits of a line that is not written twice by chance."""
+
+
+class _Doubled(NamedTuple):
+    """Tells what closers of a completion do to what is open around it."""
+
+    position: int | None
+    """Where the first is whose partner the suffix has."""
+    has_closed: bool
+    """Whether one before it, whose partner the suffix lacks, closes something."""
 
 
 class Trimmer:
@@ -54,6 +71,7 @@ class Trimmer:
         self._chars, self._lines = CharLoop(), LineLoop()
         self._num_alike = 0  # whole lines that are those of the suffix so far
         self._alike_at = 0
+        self._held_closer: int | None = None  # a closer that the suffix has, on this line
         self._is_open = False  # whether the text ends inside a bracket or string of its own
         self._closes = False  # whether the enclosing bracket is closed and a further clause open
         self._limit: int | None = None  # least indentation of a line of the block
@@ -104,37 +122,49 @@ class Trimmer:
         elif char == "\n":
             self._check_line(len(self._text) - 1, is_last=False)
             self._line_at = len(self._text)
-        elif char in PAIRS and self._streams:
-            self._check_closer()
+        elif char in PAIRS and self._streams and self._held_closer is None:
+            self._held_closer = self._find_doubled_here(len(self._text))
 
-    def _check_closer(self) -> None:
-        """End the completion where it closes what the suffix closes already."""
+    def _find_doubled_here(self, end: int) -> int | None:
+        """Return where a text that ends on the cursor's line has a closer that the suffix has."""
         around = self._around
-        scan = scan_by_rules(around.line_start + self._text, around.language)
         offset = len(around.line_start)
+        scan = scan_by_rules(around.line_start + self._text[:end], around.language)
         own = [Bracket(at - offset, char) for at, char in scan.brackets if at >= offset]
-        if own and own[-1].position == len(self._text) - 1:
-            self._close(match_brackets(own), len(self._text) - 1)
+        closers = match_brackets(drop_reopened(own, self._text)).closers
+        return self._find_doubled(closers, since=self._line_at).position
 
-    def _close(self, found: Match, since: int) -> bool:
-        """Stop at a closer whose partner the suffix has; return whether one has no partner there.
+    def _settle_held_closer(self, end: int) -> None:
+        """Stop at a closer that the suffix has, unless the line goes on to open it again."""
+        self._held_closer = None
+        doubled = self._find_doubled_here(end)
+        if doubled is None:
+            return
+        num_repeated = find_overlap(self._text[:end], self._around)
+        if num_repeated and self._find_doubled_here(end - num_repeated) is None:
+            self._stop(end - num_repeated)
+        else:
+            self._stop_at_closer(doubled)
+
+    def _find_doubled(self, closers: Sequence[Bracket], since: int) -> _Doubled:
+        """Return the first closer whose partner the suffix has.
 
         Closers before a place are past: the line they are in has left.
         """
+        has_closed = False
         if self._around.inside != "code":
-            return False
-        enclosures, has_closed = list(self._around.enclosures), False
-        for closer in found.closers:
+            return _Doubled(None, has_closed)
+        enclosures = list(self._around.enclosures)
+        for closer in closers:
             if not enclosures or enclosures[-1].char != PAIRS[closer.char]:
                 continue
             enclosure = enclosures.pop()
             if closer.position < since:
                 continue
             if enclosure.is_closed:
-                self._stop_at_closer(closer.position)
-                return False
+                return _Doubled(closer.position, has_closed)
             has_closed = True
-        return has_closed
+        return _Doubled(None, has_closed)
 
     def _stop_at_closer(self, position: int) -> None:
         """Stop at a closer that the suffix has, and at what stands before it there and here."""
@@ -156,6 +186,10 @@ class Trimmer:
         full = self._around.line_start + line if start == 0 else line
         streams = self._streams
         if not full.strip():
+            return
+        if self._held_closer is not None:
+            self._settle_held_closer(end)
+        if self.stopped:
             return
         if line.strip() and (
             self._repeats_rest(end, is_last) or self._repeats_below(full, start, is_last)
@@ -264,8 +298,9 @@ class Trimmer:
     def _check_brackets(self, line: str, end: int, since: int) -> None:
         """Stop at, or behind, the line that closes the block in which the cursor stands."""
         own, is_inside = self._match(end)
-        has_closed = self._close(own, since)
-        if self.stopped:
+        doubled, has_closed = self._find_doubled(own.closers, since)
+        if doubled is not None:
+            self._stop_at_closer(doubled)
             return
         if since == end:  # what a line closes that left already was looked at as it came
             has_closed = self._has_own_closer(own)
@@ -292,7 +327,7 @@ class Trimmer:
         scan = self._around.scanner.scan(window + self._text[:end] + "\n", offset)
         own = [Bracket(at - offset, char) for at, char in scan.brackets]
         is_inside = scan.inside != "code" and self._around.inside == "code"
-        return match_brackets(own), is_inside
+        return match_brackets(drop_reopened(own, self._text)), is_inside
 
     # --- what leaves -----------------------------------------------------------------------------
 
@@ -313,6 +348,8 @@ class Trimmer:
             certain = min(certain, self._line_at)
         if self._num_alike:
             certain = min(certain, self._alike_at)
+        if self._held_closer is not None:
+            certain = min(certain, self._held_closer)
         if self._lines.num_held:
             certain = min(certain, self._line_starts[-self._lines.num_held])
         num_alike = find_possible_overlap(text, self._around.line_rest)

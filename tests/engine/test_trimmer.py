@@ -31,6 +31,9 @@ def check(
         ("foo(█)\n", "bar(x))", "bar(x)"),
         ("foo(█);\n", "bar(x));", "bar(x)"),
         ("foo(█)\n", "a) + b", "a"),
+        ("foo(█)\n", "a) + b(c)", "a) + b(c"),
+        ("foo(█)\n", "a) + b(c) + d", "a"),
+        ("f([{█}])\n", "a: 1}, {b: 2}])", "a: 1}, {b: 2"),
         ("foo(bar(█)\n", "x)", "x)"),
         ("foo(bar(█)\n", "x))", "x)"),
         ("foo(bar(█))\n", "x))", "x"),
@@ -156,7 +159,8 @@ def test_a_block_ends_with_its_brace_and_no_brace_is_written_twice(
     ("document", "written", "shown", "language"),
     [
         ("if (a) {\n  █", "b();\n} else {\n  c();\n}\nd();\n", "b();\n} else {\n  c();\n}", JS),
-        ("if (a) {\n  █\n}\n", "b();\n} else {\n  c();\n}\n", "b();", JS),
+        ("if (a) {\n  █\n}\n", "b();\n} else {\n  c();\n}\n", "b();\n} else {\n  c();", JS),
+        ("if (a) {\n  b();█\n}\n", "\n} else { c(); }\n", "", JS),
         (
             "try {\n  █",
             "b();\n} catch (e) {\n  c();\n}\nd();",
