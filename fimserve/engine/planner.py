@@ -13,10 +13,10 @@ from typing import NamedTuple
 from fimserve.engine.anchor import Anchor
 from fimserve.engine.errors import InvalidRequest
 from fimserve.engine.healing import Cut, HealingIndex, cut
+from fimserve.engine.language import language_of
 from fimserve.engine.multiline import wants_block
 from fimserve.engine.request import CompletionRequest
 from fimserve.engine.session_book import Session
-from fimserve.engine.syntax import language_of
 from fimserve.prompt import Order, PromptError, PromptParts, RenderedPrompt, Renderer, Snippet
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")

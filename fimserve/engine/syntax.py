@@ -12,7 +12,6 @@ from __future__ import annotations
 import importlib
 import threading
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
@@ -46,51 +45,6 @@ _GRAMMARS: Mapping[str, _Grammar] = MappingProxyType(
     }
 )
 
-_LANGUAGES_BY_ENDING = MappingProxyType(
-    {
-        ending: language
-        for language, endings in {
-            "python": "py pyi pyx",
-            "javascript": "js mjs cjs",
-            "javascriptreact": "jsx",
-            "typescript": "ts mts cts",
-            "typescriptreact": "tsx",
-            "java": "java",
-            "go": "go",
-            "rust": "rs",
-            "c": "c",
-            "cpp": "cc cpp cxx h hpp hh hxx",
-            "csharp": "cs",
-            "ruby": "rb",
-            "php": "php",
-            "kotlin": "kt kts",
-            "swift": "swift",
-            "scala": "scala sc",
-            "lua": "lua",
-            "shellscript": "sh bash zsh",
-            "yaml": "yaml yml",
-            "toml": "toml",
-            "sql": "sql",
-        }.items()
-        for ending in endings.split()
-    }
-)
-_ALIASES = MappingProxyType(
-    {
-        "py": "python",
-        "js": "javascript",
-        "jsx": "javascriptreact",
-        "ts": "typescript",
-        "tsx": "typescriptreact",
-        "golang": "go",
-        "rs": "rust",
-        "c++": "cpp",
-        "cuda-cpp": "cpp",
-        "c#": "csharp",
-        "c_sharp": "csharp",
-    }
-)
-
 MAX_PARSE_ROUNDS = 300
 """Rounds of 100 operations that parsing for one completion may take; then rules serve. 4,096
 characters of code take 60 at most, 0.2 ms; of what is no code in that language 100, 40 ms, again
@@ -115,15 +69,6 @@ class Scanner(Protocol):
             The brackets in order.
         """
         ...
-
-
-def language_of(language: str | None, path: str | None = None) -> str | None:
-    """Return the id of a language as editors name it, told by the path where it is missing."""
-    if language:
-        name = language.lower()
-        return _ALIASES.get(name, name)
-    ending = PurePosixPath(path).suffix.lstrip(".").lower() if path else ""
-    return _LANGUAGES_BY_ENDING.get(ending)
 
 
 def make_scanner(language: str | None) -> Scanner:

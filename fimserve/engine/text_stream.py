@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from fimserve.engine.detokenizer import Detokenizer
+from fimserve.engine.language import language_of
 from fimserve.engine.stops import StopMatcher
 from fimserve.engine.surroundings import Surroundings
-from fimserve.engine.syntax import language_of
 from fimserve.engine.trimmer import Trimmer
 
 

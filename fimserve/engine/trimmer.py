@@ -16,39 +16,17 @@ they stay. Knows nothing of tokens.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from fimserve.engine.clauses import (
-    is_clause,
-    is_clause_of,
-    is_end,
-    starts_with_closer,
-)
+from fimserve.engine.clauses import is_end
+from fimserve.engine.indented_block import IndentedBlock
 from fimserve.engine.overlap import MIN_OVERLAP_CHARS, find_overlap, find_possible_overlap
+from fimserve.engine.own_brackets import OwnBrackets
 from fimserve.engine.repetition import CharLoop, LineLoop
-from fimserve.engine.scan import (
-    PAIRS,
-    Bracket,
-    Match,
-    drop_reopened,
-    match_brackets,
-    scan_by_rules,
-)
-from fimserve.engine.surroundings import Surroundings, indent_of
+from fimserve.engine.scan import PAIRS
+from fimserve.engine.surroundings import Surroundings
 
-_OPENERS = (":", "{", "(", "[", "=>", "->", " do", " then")
-_PREPROCESSED = frozenset({"c", "cpp", "csharp", "objective-c"})
 _MIN_LINE_CHARS = 3
 """Letters and digits of a line that is not written twice by chance."""
-
-
-class _Doubled(NamedTuple):
-    """Tells what closers of a completion do to what is open around it."""
-
-    position: int | None
-    """Where the first is whose partner the suffix has."""
-    has_closed: bool
-    """Whether one before it, whose partner the suffix lacks, closes something."""
 
 
 class Trimmer:
@@ -69,13 +47,13 @@ class Trimmer:
         self._has_line = False  # whether a line with text is whole
         self._line_starts: list[int] = []  # of whole lines with text
         self._chars, self._lines = CharLoop(), LineLoop()
+        self._brackets = OwnBrackets(around)
+        self._block = IndentedBlock(around)
         self._num_alike = 0  # whole lines that are those of the suffix so far
         self._alike_at = 0
         self._held_closer: int | None = None  # a closer that the suffix has, on this line
         self._is_open = False  # whether the text ends inside a bracket or string of its own
         self._closes = False  # whether the enclosing bracket is closed and a further clause open
-        self._limit: int | None = None  # least indentation of a line of the block
-        self._floor = 0  # least indentation of a clause of its statement
         self.stopped = False
         """Whether a rule ended the completion; nothing is released from then on."""
 
@@ -123,48 +101,20 @@ class Trimmer:
             self._check_line(len(self._text) - 1, is_last=False)
             self._line_at = len(self._text)
         elif char in PAIRS and self._streams and self._held_closer is None:
-            self._held_closer = self._find_doubled_here(len(self._text))
-
-    def _find_doubled_here(self, end: int) -> int | None:
-        """Return where a text that ends on the cursor's line has a closer that the suffix has."""
-        around = self._around
-        offset = len(around.line_start)
-        scan = scan_by_rules(around.line_start + self._text[:end], around.language)
-        own = [Bracket(at - offset, char) for at, char in scan.brackets if at >= offset]
-        closers = match_brackets(drop_reopened(own, self._text)).closers
-        return self._find_doubled(closers, since=self._line_at).position
+            self._held_closer = self._brackets.find_doubled(self._text, self._line_at)
 
     def _settle_held_closer(self, end: int) -> None:
         """Stop at a closer that the suffix has, unless the line goes on to open it again."""
         self._held_closer = None
-        doubled = self._find_doubled_here(end)
-        if doubled is None:
+        text = self._text[:end]
+        doubled_at = self._brackets.find_doubled(text, self._line_at)
+        if doubled_at is None:
             return
-        num_repeated = find_overlap(self._text[:end], self._around)
-        if num_repeated and self._find_doubled_here(end - num_repeated) is None:
-            self._stop(end - num_repeated)
+        kept = text[: len(text) - find_overlap(text, self._around)]
+        if kept != text and self._brackets.find_doubled(kept, self._line_at) is None:
+            self._stop(len(kept))
         else:
-            self._stop_at_closer(doubled)
-
-    def _find_doubled(self, closers: Sequence[Bracket], since: int) -> _Doubled:
-        """Return the first closer whose partner the suffix has.
-
-        Closers before a place are past: the line they are in has left.
-        """
-        has_closed = False
-        if self._around.inside != "code":
-            return _Doubled(None, has_closed)
-        enclosures = list(self._around.enclosures)
-        for closer in closers:
-            if not enclosures or enclosures[-1].char != PAIRS[closer.char]:
-                continue
-            enclosure = enclosures.pop()
-            if closer.position < since:
-                continue
-            if enclosure.is_closed:
-                return _Doubled(closer.position, has_closed)
-            has_closed = True
-        return _Doubled(None, has_closed)
+            self._stop_at_closer(doubled_at)
 
     def _stop_at_closer(self, position: int) -> None:
         """Stop at a closer that the suffix has, and at what stands before it there and here."""
@@ -197,8 +147,8 @@ class Trimmer:
             return
         if self._single_line:
             return
-        if self._limit is None:
-            self._note_block(full, start)
+        if not self._block.is_known:
+            self._block.begin(full, is_at_cursor=start == 0)
         elif not self._is_open and self._leaves_block(line, start):
             self._stop(start)
             return
@@ -242,92 +192,35 @@ class Trimmer:
         return self.stopped
 
     def _lacks_closer(self, start: int) -> bool:
-        """Return whether a closer is missing at a place: one that the suffix does not have."""
-        own, _ = self._match(start)
-        return not own.openers and len(own.closers) < self._around.num_unclosed
-
-    def _note_block(self, full: str, start: int) -> None:
-        """Take the first line with text as what the others are measured by."""
-        indent = indent_of(full)
-        has_opened = full.rstrip().endswith(_OPENERS) and bool(self._around.line_start.strip())
-        if start == 0 and not has_opened and full == self._around.line_start:
-            return  # the cursor's line was whole: what follows it begins the block
-        # A brace before the cursor ends its block by itself, however that is indented.
-        is_in_braces = self._around.line_start.rstrip().endswith("{")
-        is_by_indent = has_opened and start == 0 and not is_in_braces
-        self._limit = indent + 1 if is_by_indent else indent
-        owners = (indent_of(line) for line in reversed(self._around.lines_above))
-        owner = next((columns for columns in owners if columns < indent), 0)
-        self._floor = indent if has_opened else owner
+        """Return whether a closer is missing before a line: one that the suffix does not have."""
+        return self._brackets.lacks_closer(self._text[: max(0, start - 1)])
 
     def _leaves_block(self, line: str, start: int) -> bool:
         """Return whether a line is outside of the block that the first one belongs to."""
-        if not line.strip():
-            return False
-        indent = indent_of(line)
-        if self._limit is None or indent >= self._limit:
-            return False
-        if self._around.language in _PREPROCESSED and line.lstrip().startswith("#"):
-            return False
-        if starts_with_closer(line):
-            return not self._closes_something(start, len(line))
-        if is_end(line) and indent >= self._floor:
-            return False
-        if indent < self._floor or not is_clause_of(line, self._find_head(indent, start)):
-            return True
-        below = self._around.next_line
-        if is_clause(below) and indent_of(below) == indent:
-            return True
-        self._limit = indent + 1
-        return False
-
-    def _find_head(self, indent: int, start: int) -> str:
-        """Return the nearest line above that is indented alike."""
-        own = (self._around.line_start + self._text[:start]).split("\n")
-        lines = [*self._around.lines_above, *own]
-        alike = (line for line in reversed(lines) if line.strip() and indent_of(line) == indent)
-        return next(alike, "")
-
-    def _closes_something(self, start: int, length: int) -> bool:
-        """Return whether a line's closers have an opener in the completion or the window."""
-        own, _ = self._match(start + length)
-        if all(closer.position < start for closer in own.closers):
-            return True
-        return bool(self._around.enclosures) and self._around.inside == "code"
+        text = self._text
+        return self._block.is_left_by(
+            line,
+            text[:start],
+            lambda: self._brackets.may_start_with_closer(text[: start + len(line)], start),
+        )
 
     def _check_brackets(self, line: str, end: int, since: int) -> None:
         """Stop at, or behind, the line that closes the block in which the cursor stands."""
-        own, is_inside = self._match(end)
-        doubled, has_closed = self._find_doubled(own.closers, since)
-        if doubled is not None:
-            self._stop_at_closer(doubled)
+        found = self._brackets.find_unpaired(self._text[:end])
+        doubled_at, has_closed = self._brackets.close(found.closers, since)
+        if doubled_at is not None:
+            self._stop_at_closer(doubled_at)
             return
         if since == end:  # what a line closes that left already was looked at as it came
-            has_closed = self._has_own_closer(own)
-        self._is_open = bool(own.openers) or is_inside
-        is_word = is_end(line) and not starts_with_closer(line)
-        ends_block = is_word and self._limit is not None and indent_of(line) < self._limit
+            has_closed = self._brackets.closes_innermost(found)
+        self._is_open = found.is_open
+        has_ended = has_closed or self._closes or self._block.is_ended_by(line)
         if line.rstrip().endswith(":"):
             self._closes = False
-        elif (has_closed or self._closes or ends_block) and self._is_open:
+        elif has_ended and self._is_open:
             self._closes = True
-        elif has_closed or self._closes or ends_block:
+        elif has_ended:
             self._stop(end)
-
-    def _has_own_closer(self, own: Match) -> bool:
-        enclosures = self._around.enclosures
-        if not own.closers or not enclosures or self._around.inside != "code":
-            return False
-        return enclosures[-1].char == PAIRS[own.closers[0].char]
-
-    def _match(self, end: int) -> tuple[Match, bool]:
-        """Return the completion's own unpaired brackets, and whether it ends inside a string."""
-        window = self._around.window
-        offset = len(window)
-        scan = self._around.scanner.scan(window + self._text[:end] + "\n", offset)
-        own = [Bracket(at - offset, char) for at, char in scan.brackets]
-        is_inside = scan.inside != "code" and self._around.inside == "code"
-        return match_brackets(drop_reopened(own, self._text)), is_inside
 
     # --- what leaves -----------------------------------------------------------------------------
 

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fimserve.engine import syntax
+from fimserve.engine.language import language_of
 from fimserve.engine.scan import scan_by_rules
-from fimserve.engine.syntax import RuleScanner, TreeScanner, language_of, make_scanner
+from fimserve.engine.syntax import RuleScanner, TreeScanner, make_scanner
 
 LANGUAGES = [
     "python", "javascript", "javascriptreact", "typescript", "typescriptreact", "java", "go",
