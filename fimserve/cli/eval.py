@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["app", "score"]
+__all__ = ["app", "score", "trim"]
 
 app = typer.Typer(
     help="Score completions on a benchmark: generate, score, report.",
@@ -149,3 +149,21 @@ def score(
     from fimserve.cli.evaluation import run_scoring
 
     run_scoring(file, data, results, seed, as_json)
+
+
+@app.command()
+def trim(
+    file: Annotated[Path, typer.Argument(help="generations.jsonl of a run that was not trimmed.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Benchmark file. Default: where generation found it.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Directory of the trimmed run. Default: beside the old one."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Trim the answers of a run as served and score both, without a model."""
+    from fimserve.cli.evaluation import run_trimming
+
+    run_trimming(file, data, output, as_json)
