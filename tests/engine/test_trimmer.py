@@ -6,10 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fimserve.engine.surroundings import PREFIX_CHARS, SUFFIX_CHARS, Surroundings
+from fimserve.engine.trimmer import Trimmer
 from support.completing import show
 
 JS, TS, GO, RUST, JAVA = "javascript", "typescript", "go", "rust", "java"
 PYTHON, CPP, CSHARP = "python", "cpp", "csharp"
+LANGUAGES = [JS, TS, GO, RUST, JAVA, PYTHON, CPP, CSHARP, "typescriptreact", "ruby", "klingon"]
 
 
 def check(
@@ -344,7 +347,7 @@ WRITTEN = st.lists(PIECES, max_size=25).map("".join) | st.builds(
 @given(
     document=st.sampled_from(DOCUMENTS),
     written=WRITTEN,
-    language=st.sampled_from([None, PYTHON, JS, RUST, JAVA]),
+    language=st.sampled_from([None, *LANGUAGES]),
     single_line=st.booleans(),
     at_deadline=st.booleans(),
     num_chars=st.integers(1, 7),
@@ -364,3 +367,16 @@ def test_streamed_and_whole_answers_are_equal(
     assert streamed.text == whole.text
     untrimmed = written.replace("\r\n", "\n").replace("\r", "\n")
     assert untrimmed.startswith(whole.text.replace("\r\n", "\n"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("piece", ["x = [1, 2, 3]\n", "x", "{\n", "'", "é😀", "\x00"])
+def test_of_a_big_file_a_window_is_looked_at(piece: str, language: str) -> None:
+    text = piece * (1_000_000 // len(piece))
+    around = Surroundings(text, text, language)
+    assert len(around.window) <= PREFIX_CHARS
+    assert text.endswith(around.window)
+    assert sum(map(len, around.lines_below)) <= SUFFIX_CHARS
+    trimmer = Trimmer(around, single_line=False)
+    released = trimmer.feed("y = 2)\n    z\n") + trimmer.flush()
+    assert "y = 2)\n    z\n".startswith(released)
