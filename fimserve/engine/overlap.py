@@ -45,6 +45,9 @@ def _is_repeated(kept: str, rest: str, length: int, around: Surroundings) -> boo
     piece = rest[:length].strip()
     if not piece:
         return True  # blanks that are there already
+    indent = kept.rpartition("\n")[2]
+    if rest[0].isspace() and indent and indent.isspace():
+        return False  # a line like the one below, but indented more
     brackets = scan_by_rules(kept, around.language).brackets
     own = match_brackets(drop_reopened(brackets, kept))
     if own.openers:

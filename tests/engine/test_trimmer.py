@@ -62,6 +62,8 @@ def test_what_stands_right_of_the_cursor_is_not_written_again(
 @pytest.mark.parametrize(
     ("document", "written", "shown"),
     [
+        ("if a:\n█    return 0\n", "        return 0", "        return 0"),
+        ("if a:\n█    return 0\n", "    return 0", ""),
         ("pri█nt(x)\n", "nt(x)", ""),
         ("pri█nt(x)\n", "nt", ""),
         ("ru█ning\n", "n", "n"),
