@@ -25,6 +25,8 @@ _HEADS = {
 }
 _CLAUSES = {clause: frozenset(heads.split()) for clause, heads in _HEADS.items()}
 _END_WORDS = frozenset({"end", "fi", "done", "esac", "endif", "endfunction", "endfor", "endwhile"})
+_LAST_CLAUSES = frozenset({"else", "finally", "ensure"})
+_ELSE_IF = re.compile(r"[\s})\]]*else\s+if\b")
 _WORD = re.compile(r"[\s})\]]*([A-Za-z]+)")
 
 
@@ -44,6 +46,11 @@ def is_clause_of(line: str, head: str) -> bool:
 def is_clause(line: str) -> bool:
     """Return whether a line can only go on with a statement."""
     return first_word(line) in _CLAUSES and first_word(line) not in ("case", "default", "while")
+
+
+def is_last_clause(line: str) -> bool:
+    """Return whether no further clause may follow a clause: `else`, but not `else if`."""
+    return first_word(line) in _LAST_CLAUSES and not _ELSE_IF.match(line)
 
 
 def is_end(line: str) -> bool:

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fimserve.engine.clauses import is_clause, is_clause_of, is_end, starts_with_closer
+from fimserve.engine.clauses import (
+    is_clause,
+    is_clause_of,
+    is_end,
+    is_last_clause,
+    starts_with_closer,
+)
 from fimserve.engine.surroundings import Surroundings, indent_of
 
 _OPENERS = (":", "{", "(", "[", "=>", "->", " do", " then")
@@ -47,6 +53,10 @@ class IndentedBlock:
         # A brace before the cursor ends its block by itself, however that is indented.
         is_by_indent = has_opened and is_at_cursor and not start.rstrip().endswith("{")
         self._limit = indent + 1 if is_by_indent else indent
+        enclosures = self._around.enclosures
+        if enclosures and self._around.inside == "code" and not is_by_indent:
+            # Inside of brackets indentation is a matter of taste, down to the line that opens them.
+            self._limit = min(self._limit, enclosures[-1].indent + 1)
         owners = (indent_of(line) for line in reversed(self._around.lines_above))
         owner = next((columns for columns in owners if columns < indent), 0)
         self._floor = indent if has_opened else owner
@@ -65,7 +75,7 @@ class IndentedBlock:
         indent = indent_of(line)
         if not line.strip() or self._limit is None or indent >= self._limit:
             return False
-        if self._around.language in _PREPROCESSED and line.lstrip().startswith("#"):
+        if self._is_of_no_block(line):
             return False
         if starts_with_closer(line):
             return not closes()
@@ -74,7 +84,7 @@ class IndentedBlock:
         if indent < self._floor or not is_clause_of(line, self._find_head(indent, before)):
             return True
         below = self._around.next_line
-        if is_clause(below) and indent_of(below) == indent:
+        if is_last_clause(line) and is_clause(below) and indent_of(below) == indent:
             return True
         self._limit = indent + 1
         return False
@@ -83,6 +93,13 @@ class IndentedBlock:
         """Return whether a line is the word that ends the block, such as `end`."""
         is_word = is_end(line) and not starts_with_closer(line)
         return is_word and self._limit is not None and indent_of(line) < self._limit
+
+    def _is_of_no_block(self, line: str) -> bool:
+        """Return whether a line stands where it likes: a directive, a comment between brackets."""
+        text = line.lstrip()
+        if self._around.enclosures and text.startswith(("//", "/*")):
+            return True
+        return self._around.language in _PREPROCESSED and text.startswith("#")
 
     def _find_head(self, indent: int, before: str) -> str:
         """Return the nearest line above that is indented alike."""

@@ -22,6 +22,8 @@ class Enclosure(NamedTuple):
     char: str
     is_closed: bool
     """Whether the suffix has its partner."""
+    indent: int
+    """Columns that its line is indented by."""
 
 
 class Surroundings:
@@ -126,7 +128,10 @@ def _find_enclosures(
             break
         closed.add(found)
         innermost = found
-    return [Enclosure(opener.char, i in closed) for i, opener in enumerate(openers)]
+    return [
+        Enclosure(opener.char, i in closed, indent_of(_line_at(window, opener.position)))
+        for i, opener in enumerate(openers)
+    ]
 
 
 def _find_partner(

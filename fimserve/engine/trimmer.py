@@ -15,6 +15,7 @@ they stay. Knows nothing of tokens.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from fimserve.engine.clauses import is_end
@@ -27,6 +28,7 @@ from fimserve.engine.surroundings import Surroundings
 
 _MIN_LINE_CHARS = 3
 """Letters and digits of a line that is not written twice by chance."""
+_SINGLE_WORD = re.compile(r"\w+\s*[:;{]?")
 
 
 class Trimmer:
@@ -186,7 +188,7 @@ class Trimmer:
             self._alike_at = start
         self._num_alike += 1
         is_closing = is_end(full) and not self._is_open and not self._lacks_closer(start)
-        is_certain = _num_alnum(full) >= _MIN_LINE_CHARS or is_closing
+        is_certain = _is_telling(full) or is_closing
         if is_certain or self._num_alike > 1:
             self._stop(self._alike_at)
         return self.stopped
@@ -269,5 +271,7 @@ def _size(line: str) -> int:
     return len(line.strip())
 
 
-def _num_alnum(line: str) -> int:
-    return sum(char.isalnum() for char in line)
+def _is_telling(line: str) -> bool:
+    """Return whether a line is not written twice by chance, as `try:` or `break;` are."""
+    num_alnum = sum(char.isalnum() for char in line)
+    return num_alnum >= _MIN_LINE_CHARS and not _SINGLE_WORD.fullmatch(line.strip())
