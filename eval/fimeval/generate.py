@@ -37,6 +37,8 @@ class ModelIdentity:
     device: str | None = None
     dtype: str | None = None
     stopping: Stopping = "own"
+    heal: bool | None = None
+    trim: bool | None = None
 
 
 def make_settings(task: Task, model: ModelIdentity) -> RunSettings:
@@ -56,6 +58,8 @@ def make_settings(task: Task, model: ModelIdentity) -> RunSettings:
         device=model.device,
         dtype=model.dtype,
         stopping=model.stopping,
+        heal=model.heal,
+        trim=model.trim,
     )
 
 

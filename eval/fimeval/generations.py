@@ -41,6 +41,10 @@ class RunSettings:
     dtype: str | None
     stopping: Stopping
     """What ends an answer besides the token limit."""
+    heal: bool | None = None
+    """Whether the token that the cursor splits is healed; None where a server decides."""
+    trim: bool | None = None
+    """Whether served answers are trimmed; None where a server decides."""
 
 
 @dataclass(frozen=True, slots=True)

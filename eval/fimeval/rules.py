@@ -53,6 +53,12 @@ def match_line_stripped(completion: str, reference: str) -> float:
     return match_stripped(cut_after_first_line(completion), reference)
 
 
+def match_rest_of_line(completion: str, reference: str) -> float:
+    """Return 1.0 where the text ahead of the first newline is the reference, blanks at the end
+    apart."""
+    return float(completion.partition("\n")[0].rstrip() == reference.rstrip())
+
+
 def match_line_indented(completion: str, reference: str) -> float:
     """Return 1.0 where the first non-blank line is the reference, indentation included."""
     return float(take_first_line(completion).rstrip() == reference.rstrip())

@@ -7,6 +7,7 @@ report.json         the result           (fimeval.report)
 
 import json
 from pathlib import Path
+from typing import Any
 
 from fimeval.bootstrap import BootstrapSettings
 from fimeval.errors import GenerationsError
@@ -14,6 +15,7 @@ from fimeval.generations import Generations, load_generations
 from fimeval.provenance import describe_provenance
 from fimeval.report import Result, build_result, flatten_result
 from fimeval.score import check_generations, estimate_scores, score_rows, write_scores
+from fimeval.task import Task
 from fimeval.tasks import load_task
 
 GENERATIONS_FILE = "generations.jsonl"
@@ -33,8 +35,7 @@ def score_file(path: Path, data_path: Path | None, bootstrap: BootstrapSettings)
         The result.
     """
     generations = load_generations(path)
-    settings = generations.settings
-    task = load_task(settings.task, data_path or _find_data(generations), settings.limit)
+    task = find_task(generations, data_path)
     check_generations(task, generations)
     rows = score_rows(task, {key: row.text for key, row in generations.rows.items()})
     write_scores(path.with_name(SCORES_FILE), rows)
@@ -43,6 +44,27 @@ def score_file(path: Path, data_path: Path | None, bootstrap: BootstrapSettings)
     report = json.dumps(flatten_result(result), indent=2) + "\n"
     path.with_name(REPORT_FILE).write_text(report, encoding="utf-8")
     return result
+
+
+def read_scores(path: Path) -> list[dict[str, Any]]:
+    """Return the scores of every row that were written beside a generations file."""
+    lines = path.with_name(SCORES_FILE).read_text(encoding="utf-8").split("\n")
+    found = [json.loads(line) for line in lines if line]
+    return [line for line in found if line["record"] == "score"]
+
+
+def find_task(generations: Generations, data_path: Path | None) -> Task:
+    """Return the task that a generations file answers.
+
+    Args:
+        generations: The file.
+        data_path: The benchmark file; None takes it from where generation found it.
+
+    Returns:
+        The task with the rows that were asked.
+    """
+    settings = generations.settings
+    return load_task(settings.task, data_path or _find_data(generations), settings.limit)
 
 
 def _find_data(generations: Generations) -> Path:

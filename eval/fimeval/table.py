@@ -9,6 +9,7 @@ from rich import box
 from rich.table import Table
 
 from fimeval.bootstrap import ClusterEstimate
+from fimeval.generations import RunSettings
 from fimeval.references import ReferenceCheck
 from fimeval.report import Result
 from fimeval.score import Score
@@ -76,13 +77,22 @@ def _describe_interval(estimate: ClusterEstimate) -> str:
     return f"{100 * estimate.ci_low:.1f}-{100 * estimate.ci_high:.1f}"
 
 
+def _describe_switches(settings: RunSettings) -> str:
+    switches = {"healed": settings.heal, "trimmed": settings.trim}
+    told = [
+        name if is_on else f"not {name}" for name, is_on in switches.items() if is_on is not None
+    ]
+    return "".join(f", {text}" for text in told)
+
+
 def _describe_run(result: Result) -> str:
     settings = result.settings
     reasons = ", ".join(f"{count} {reason}" for reason, count in result.finish_reasons.items())
     lines = [
         *(f"{name}: {meaning}" for name, meaning in result.rules.items()),
         f"greedy, at most {settings.max_tokens} new tokens (ended by: {reasons}), "
-        f"prompt order {settings.order or 'of the server'}, stopping {settings.stopping}",
+        f"prompt order {settings.order or 'of the server'}, stopping {settings.stopping}"
+        f"{_describe_switches(settings)}",
         f"latency p50 {result.latency.p50_ms:.0f} ms, p95 {result.latency.p95_ms:.0f} ms",
     ]
     if not result.is_whole_benchmark:

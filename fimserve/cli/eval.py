@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["app", "humaneval_infilling", "santacoder_fim", "score"]
+__all__ = ["app", "score", "trim"]
 
 app = typer.Typer(
     help="Score completions on a benchmark: generate, score, report.",
@@ -69,76 +69,68 @@ AsServed = Annotated[
 Dtype = Annotated[str, typer.Option(help="auto, bf16, fp32; not with --url.")]
 
 
-@app.command()
-def humaneval_infilling(
-    data: Data,
-    model: Model = "embedded",
-    url: Url = None,
-    limit: Limit = None,
-    order: Order = None,
-    output: Output = None,
-    results: Results = None,
-    seed: Seed = 0,
-    check_references: Check = False,
-    as_json: AsJson = False,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    as_served: AsServed = False,
-) -> None:
-    """Score a single-line or random-span file of HumanEval-Infilling by exact match."""
-    from fimserve.cli.evaluation import EvalOptions, run_task
-
-    options = EvalOptions(
-        data=data,
-        model=model,
-        url=url,
-        limit=limit,
-        order=order,
-        output=output,
-        results=results,
-        seed=seed,
-        as_json=as_json,
-        device=device,
-        dtype=dtype,
-        stopping="served" if as_served else "own",
-    )
-    run_task("humaneval-infilling", options, check_references)
+Heal = Annotated[
+    bool,
+    typer.Option(help="Heal the token that the cursor splits, as served; not with --url."),
+]
+Trim = Annotated[
+    bool, typer.Option(help="Trim answers, as served; only with --as-served, not with --url.")
+]
 
 
-@app.command()
-def santacoder_fim(
-    data: Data,
-    model: Model = "embedded",
-    url: Url = None,
-    limit: Limit = None,
-    order: Order = None,
-    output: Output = None,
-    results: Results = None,
-    seed: Seed = 0,
-    check_references: Check = False,
-    as_json: AsJson = False,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    as_served: AsServed = False,
-) -> None:
-    """Score SantaCoder-FIM by exact match, by language, with and without trivial answers."""
-    from fimserve.cli.evaluation import EvalOptions, run_task
+def _add_task(name: str, help_text: str) -> None:
+    """Add the command of one benchmark; they all have the same options."""
 
-    options = EvalOptions(
-        data=data,
-        model=model,
-        url=url,
-        limit=limit,
-        order=order,
-        output=output,
-        results=results,
-        seed=seed,
-        as_json=as_json,
-        device=device,
-        dtype=dtype,
-        stopping="served" if as_served else "own",
-    )
-    run_task("santacoder-fim", options, check_references)
+    @app.command(name, help=help_text)
+    def run(
+        data: Data,
+        model: Model = "embedded",
+        url: Url = None,
+        limit: Limit = None,
+        order: Order = None,
+        output: Output = None,
+        results: Results = None,
+        seed: Seed = 0,
+        check_references: Check = False,
+        as_json: AsJson = False,
+        device: Device = "auto",
+        dtype: Dtype = "auto",
+        as_served: AsServed = False,
+        heal: Heal = True,
+        trim: Trim = True,
+    ) -> None:
+        from fimserve.cli.eval_model import Serving
+        from fimserve.cli.evaluation import EvalOptions, run_task
+
+        options = EvalOptions(
+            data=data,
+            model=model,
+            url=url,
+            limit=limit,
+            order=order,
+            output=output,
+            results=results,
+            seed=seed,
+            as_json=as_json,
+            device=device,
+            dtype=dtype,
+            serving=Serving("served" if as_served else "own", heal, trim),
+        )
+        run_task(name, options, check_references)
+
+
+_add_task(
+    "humaneval-infilling",
+    "Score a single-line or random-span file of HumanEval-Infilling by exact match.",
+)
+_add_task(
+    "santacoder-fim",
+    "Score SantaCoder-FIM by exact match, by language, with and without trivial answers.",
+)
+_add_task(
+    "random-cursor",
+    "Score rests of lines behind cursors at random characters of HumanEval's solutions.",
+)
 
 
 @app.command()
@@ -157,3 +149,21 @@ def score(
     from fimserve.cli.evaluation import run_scoring
 
     run_scoring(file, data, results, seed, as_json)
+
+
+@app.command()
+def trim(
+    file: Annotated[Path, typer.Argument(help="generations.jsonl of a run that was not trimmed.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Benchmark file. Default: where generation found it.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Directory of the trimmed run. Default: beside the old one."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Trim the answers of a run as served and score both, without a model."""
+    from fimserve.cli.evaluation import run_trimming
+
+    run_trimming(file, data, output, as_json)

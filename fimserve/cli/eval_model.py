@@ -19,9 +19,10 @@ from fimserve.prompt import Order, PromptParts, Renderer
 
 if TYPE_CHECKING:
     from fimserve.engine import Engine
+    from fimserve.engine.healing import HealingIndex
     from fimserve.models import CausalModel
 
-__all__ = ["EvalModel", "open_engine", "open_server"]
+__all__ = ["EvalModel", "Serving", "open_engine", "open_server"]
 
 TENANT = "eval"
 
@@ -34,6 +35,24 @@ class EvalModel:
     completer: Completer
     hash_rendered: Callable[[EvalPrompt], str | None]
     """Hash of the prompt's token ids; None where they are not known here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What of the engine's own doing a run is asked to use."""
+
+    stopping: Stopping = "own"
+    """"served" leaves line mode, and an order not given, to the engine."""
+    heal: bool = True
+    """Whether the token that the cursor splits is healed."""
+    trim: bool = True
+    """Whether served answers are trimmed; the model's own stopping never is."""
+
+    @property
+    def trims(self) -> bool:
+        """Whether answers are trimmed."""
+        # The model's own stopping is what the literature reports: nothing is trimmed then.
+        return self.trim and self.stopping == "served"
 
 
 @contextmanager
@@ -54,7 +73,7 @@ def open_server(url: str, model: str) -> Iterator[EvalModel]:
 
 @contextmanager
 def open_engine(
-    name: str, order: Order | None, device: str, dtype: str, stopping: Stopping = "own"
+    name: str, order: Order | None, device: str, dtype: str, serving: Serving = Serving()
 ) -> Iterator[EvalModel]:
     """Load a model into this process.
 
@@ -63,7 +82,7 @@ def open_engine(
         order: Order of the prompts; None takes the one the model prefers.
         device: auto, cpu, cuda or cuda:N.
         dtype: auto, bf16 or fp32.
-        stopping: "served" leaves line mode, and an order not given, to the engine.
+        serving: What the engine does besides writing what the model would.
 
     Yields:
         EvalModel: It answers greedily and remembers nothing between questions.
@@ -82,7 +101,7 @@ def open_engine(
     except ModelError as error:
         raise Failure(str(error)) from None
     with engine:
-        if order is None and stopping == "own":
+        if order is None and serving.stopping == "own":
             order = Order(loaded.default_order or renderer.format.default_order)
         if order and loaded.orders and order not in loaded.orders:
             raise Failure(
@@ -94,16 +113,19 @@ def open_engine(
             order=order,
             device=_describe_device(loaded.model),
             dtype=loaded.model.precision,
-            stopping=stopping,
+            stopping=serving.stopping,
+            heal=serving.heal,
+            trim=serving.trims,
         )
+        index = _make_index(renderer) if serving.heal else None
         yield EvalModel(
             identity,
-            lambda prompt: _ask_engine(engine, prompt, stopping),
-            lambda prompt: _hash_rendered(renderer, engine.max_context_tokens, prompt),
+            lambda prompt: _ask_engine(engine, prompt, serving),
+            lambda prompt: _hash_rendered(renderer, index, engine.max_context_tokens, prompt),
         )
 
 
-def _ask_engine(engine: "Engine", prompt: EvalPrompt, stopping: Stopping) -> Completion:
+def _ask_engine(engine: "Engine", prompt: EvalPrompt, serving: Serving) -> Completion:
     from fimserve.engine import CompletionRequest, EngineError
 
     request = CompletionRequest(
@@ -111,12 +133,12 @@ def _ask_engine(engine: "Engine", prompt: EvalPrompt, stopping: Stopping) -> Com
         suffix=prompt.suffix,
         language=prompt.language,
         max_tokens=prompt.max_tokens,
-        multiline=True if stopping == "own" else None,
+        multiline=True if serving.stopping == "own" else None,
         temperature=0.0,
         order=prompt.order,
         tenant=TENANT,
-        # The model's own stopping is what the literature reports: nothing is trimmed then.
-        trim=stopping != "own",
+        heal=serving.heal,
+        trim=serving.trims,
         priority="background",
     )
     try:
@@ -133,13 +155,25 @@ def _ask_engine(engine: "Engine", prompt: EvalPrompt, stopping: Stopping) -> Com
     )
 
 
-def _hash_rendered(renderer: Renderer, max_context_tokens: int, prompt: EvalPrompt) -> str | None:
+def _make_index(renderer: Renderer) -> "HealingIndex":
+    from fimserve.engine.healing import HealingIndex
+
+    encoder = renderer.encoder
+    return HealingIndex(encoder.token_bytes, encoder.vocab_size, encoder.special_ids)
+
+
+def _hash_rendered(
+    renderer: Renderer, index: "HealingIndex | None", max_context_tokens: int, prompt: EvalPrompt
+) -> str | None:
     if prompt.order is None:
         return None  # the engine chooses by the place
     from fimserve.engine.healing import cut
 
-    parts = PromptParts(prompt.prefix, prompt.suffix, language=prompt.language).with_lf()
-    kept, removed = cut(parts.prefix, renderer.encoder)
+    parts = PromptParts(prompt.prefix, prompt.suffix, language=prompt.language)
+    kept, removed = prompt.prefix, b""
+    if index is not None:
+        parts = parts.with_lf()
+        kept, removed = cut(parts.prefix, renderer.encoder, index)
     ids = renderer.render(replace(parts, prefix=kept), prompt.order).token_ids
     if len(ids) + len(removed) + prompt.max_tokens > max_context_tokens:
         return None  # the engine cuts such a prompt, by a rule that is its own affair

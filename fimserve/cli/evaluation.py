@@ -23,20 +23,20 @@ from rich.progress import (
 )
 
 from fimeval.bootstrap import BootstrapSettings
-from fimeval.completer import Stopping
 from fimeval.errors import EvalError
 from fimeval.generate import ModelIdentity, generate, make_settings
 from fimeval.references import check_references
 from fimeval.report import Result, append_result, flatten_result
-from fimeval.run import GENERATIONS_FILE, score_file
+from fimeval.run import GENERATIONS_FILE, read_scores, score_file
 from fimeval.table import build_check_table, build_result_table
 from fimeval.task import Task
 from fimeval.tasks import load_task
-from fimserve.cli.eval_model import EvalModel, open_engine, open_server
+from fimserve.cli.eval_model import EvalModel, Serving, open_engine, open_server
+from fimserve.cli.eval_trimming import trim_run
 from fimserve.cli.failure import Failure, UsageFailure
 from fimserve.prompt import Order
 
-__all__ = ["EvalOptions", "run_scoring", "run_task"]
+__all__ = ["EvalOptions", "run_scoring", "run_task", "run_trimming"]
 
 PUBLISHED_RESULTS = Path("eval/results")
 """Where result lines go by default, in a checkout."""
@@ -57,7 +57,7 @@ class EvalOptions:
     as_json: bool
     device: str
     dtype: str
-    stopping: Stopping
+    serving: Serving
 
 
 def run_task(name: str, options: EvalOptions, is_check: bool) -> None:
@@ -99,6 +99,40 @@ def run_scoring(
         _publish(result, results, as_json)
 
 
+def run_trimming(file: Path, data: Path | None, output: Path | None, as_json: bool) -> None:
+    """Trim the answers of a finished run, score them, and show what that did to the scores.
+
+    Args:
+        file: Its generations file.
+        data: Benchmark file; None takes it from where generation found it.
+        output: Directory of the new run; None puts it beside the old one.
+        as_json: Whether stdout gets one JSON line.
+    """
+    with _explain_failures():
+        before = score_file(file, data, BootstrapSettings())
+        directory = output or file.parent.with_name(f"{file.parent.name}-trimmed")
+        path = trim_run(file, data, directory)
+        after = score_file(path, data, BootstrapSettings())
+        console = Console(stderr=as_json)
+        console.print(build_result_table(before), build_result_table(after))
+        console.print(_describe_change(file, path))
+        _publish(after, None, as_json)
+
+
+def _describe_change(file: Path, path: Path) -> str:
+    """Return how many answers trimming made right and wrong, under each rule."""
+    befores, afters = (
+        {(row["task_id"], row["language"]): row["scores"] for row in read_scores(one)}
+        for one in (file, path)
+    )
+    lines = []
+    for rule in next(iter(befores.values())):
+        changes = [afters[key][rule] - scores[rule] for key, scores in befores.items()]
+        num_up, num_down = sum(c > 0 for c in changes), sum(c < 0 for c in changes)
+        lines.append(f"{rule}: {num_up} answers became right, {num_down} wrong")
+    return "\n".join(lines)
+
+
 def _generate(task: Task, options: EvalOptions) -> Path:
     with _open_model(options) as model:
         directory = options.output or _find_output(task, model.identity)
@@ -119,7 +153,7 @@ def _open_model(options: EvalOptions) -> Iterator[EvalModel]:
     if options.url is None:
         order = _read_order(options.order)
         with open_engine(
-            options.model, order, options.device, options.dtype, options.stopping
+            options.model, order, options.device, options.dtype, options.serving
         ) as model:
             yield model
         return
@@ -127,9 +161,12 @@ def _open_model(options: EvalOptions) -> Iterator[EvalModel]:
         ("--order", options.order, None),
         ("--device", options.device, "auto"),
         ("--dtype", options.dtype, "auto"),
+        ("--no-heal", None if options.serving.heal else "", None),
+        ("--no-trim", None if options.serving.trim else "", None),
     ):
         if value != default:
-            raise UsageFailure(f"{flag} {value} does not go with --url: the server decides it")
+            name = f"{flag} {value}".strip()
+            raise UsageFailure(f"{name} does not go with --url: the server decides it")
     with open_server(options.url, options.model) as model:
         yield model
 

@@ -75,10 +75,11 @@ class Answer:
         """End every completion that goes on, and tell.
 
         Args:
-            reason: Why; a deadline cuts an answer that is wanted whole back to whole lines.
+            reason: Why; a deadline cuts back to whole lines what is trimmed or wanted whole.
             now_ms: The present.
         """
-        at_line_end = reason == "length" and not self.ticket.request.streamed
+        request = self.ticket.request
+        at_line_end = reason == "length" and (request.trim or not request.streamed)
         for generation in self.generations.values():
             if generation.finish is None:
                 generation.end(reason, at_line_end)

@@ -96,7 +96,9 @@ class Assembly:
         )
         return EngineLoop(
             LoopParts(
-                planner=Planner(facts, self._renderer, settings.max_prompt_tokens),
+                planner=Planner(
+                    facts, self._renderer, settings.max_prompt_tokens, self._factory.healing
+                ),
                 factory=self._factory,
                 kv=kv,
                 scheduler=Scheduler(scheduler_settings, kv, DeadlinePolicy()),

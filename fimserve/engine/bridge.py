@@ -42,8 +42,8 @@ class Bridge:
         self._is_closed = False
         self.num_restarts = 0
         """How often a dead loop was replaced."""
-        # A daemon, closed at exit: a program that forgets to close its engine still ends, and torch's
-        # own threads are not torn down in the middle of a step.
+        # A daemon, closed at exit: a program that forgets to close its engine still ends, and not
+        # in the middle of a step of torch's own threads.
         atexit.register(self.close)
         self._thread = threading.Thread(target=self._run, name="fimserve-engine", daemon=True)
         self._thread.start()

@@ -140,13 +140,13 @@ class Generation:
     def take_delta(self) -> CompletionDelta:
         """Return what nobody has got yet; the last piece once the completion has ended."""
         if self.finish is not None:
-            rest = "" if self.finish == "cancelled" else self.text.flush()
-            self._unsent_text.append(rest)
+            self._unsent_text.append("" if self.finish == "cancelled" else self._take_rest())
             if self.text.stopped and self.finish == "length":
                 self.finish = "stop"
         text = "".join(self._unsent_text)
+        is_raw = self._ends_at_line and not self.text.is_trimmed
         delta = CompletionDelta(
-            text=_keep_whole_lines(text) if self._ends_at_line else text,
+            text=_keep_whole_lines(text) if is_raw else text,
             token_ids=tuple(self._unsent_ids),
             finish_reason=self.finish,
             index=self.index,
@@ -156,6 +156,9 @@ class Generation:
         self._unsent_ids.clear()
         self._unsent_logprobs.clear()
         return delta
+
+    def _take_rest(self) -> str:
+        return self.text.finish_at_line_end() if self._ends_at_line else self.text.flush()
 
     def _end_if_full(self) -> None:
         if self.num_left <= 0:

@@ -6,13 +6,13 @@ Holds what they share of the model's tokenizer. Knows nothing of scheduling.
 from __future__ import annotations
 
 from fimserve.engine.generation import Generation, GenerationLimits
-from fimserve.engine.healing import Healer, HealingIndex
+from fimserve.engine.healing import Healer, HealingIndex, rest_of_word
 from fimserve.engine.planner import PromptPlan
 from fimserve.engine.request import CompletionRequest
 from fimserve.engine.sampler import Sampler, SamplingParams
 from fimserve.engine.session_book import Session
 from fimserve.engine.speculation import DraftSource
-from fimserve.engine.text_stream import TextStream, uses_crlf
+from fimserve.engine.text_stream import TextStream
 from fimserve.prompt import TextEncoder
 
 
@@ -29,12 +29,13 @@ class GenerationFactory:
         self, encoder: TextEncoder, num_candidates: int, excluded_ids: frozenset[int]
     ) -> None:
         self._token_bytes = encoder.token_bytes
-        self._healing = HealingIndex(encoder.token_bytes, num_candidates, excluded_ids)
+        self.healing = HealingIndex(encoder.token_bytes, num_candidates, excluded_ids)
+        """The tokens that may be chosen, by their bytes."""
 
     @property
     def can_heal(self) -> bool:
         """Whether every text can be spelt byte by byte."""
-        return self._healing.is_complete
+        return self.healing.is_complete
 
     def make(
         self, request: CompletionRequest, plan: PromptPlan, session: Session, index: int
@@ -68,7 +69,12 @@ class GenerationFactory:
                 num_logprobs=request.logprobs,
             ),
             sampler=Sampler(params, request.seed, index),
-            healer=Healer(self._healing, self._token_bytes, plan.removed),
+            healer=Healer(
+                self.healing,
+                self._token_bytes,
+                plan.removed,
+                rest_of_word(request.prefix, request.suffix or ""),
+            ),
             text=self._make_text(request, plan),
             token_bytes=self._token_bytes,
             drafts=DraftSource(session.history) if request.speculate else None,
@@ -78,7 +84,11 @@ class GenerationFactory:
         return TextStream(
             self._token_bytes,
             stops=plan.stop_strings,
+            prefix=request.prefix,
+            suffix=request.suffix or "",
+            language=request.language,
+            path=request.path,
             single_line=not plan.is_multiline,
-            crlf=uses_crlf(request.prefix, request.suffix or ""),
+            trim=request.trim,
             num_skipped_bytes=len(plan.removed),
         )

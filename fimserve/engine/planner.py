@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from fimserve.engine.anchor import Anchor
 from fimserve.engine.errors import InvalidRequest
-from fimserve.engine.healing import Cut, cut
+from fimserve.engine.healing import Cut, HealingIndex, cut
+from fimserve.engine.language import language_of
 from fimserve.engine.multiline import wants_block
 from fimserve.engine.request import CompletionRequest
 from fimserve.engine.session_book import Session
@@ -66,12 +67,20 @@ class Planner:
         facts: The model.
         renderer: Writes its prompts.
         max_prompt_tokens: Longest prompt, where the model could take more.
+        healing: The model's tokens by their bytes.
     """
 
-    def __init__(self, facts: ModelFacts, renderer: Renderer, max_prompt_tokens: int) -> None:
+    def __init__(
+        self,
+        facts: ModelFacts,
+        renderer: Renderer,
+        max_prompt_tokens: int,
+        healing: HealingIndex,
+    ) -> None:
         self._facts = facts
         self._renderer = renderer
         self._max_prompt_tokens = max_prompt_tokens
+        self._healing = healing
 
     def plan(
         self,
@@ -161,7 +170,9 @@ class Planner:
             parts = parts.with_lf()
 
         def cut_or_keep(text: str) -> Cut:
-            return cut(text, self._renderer.encoder) if is_healed else Cut(text, b"")
+            if not is_healed:
+                return Cut(text, b"")
+            return cut(text, self._renderer.encoder, self._healing)
 
         if order is Order.MIDDLE_INCREMENT:
             return _anchor_parts(parts, session, cut_or_keep)
@@ -201,7 +212,9 @@ class _Trial(NamedTuple):
 def _is_multiline(request: CompletionRequest) -> bool:
     if request.multiline is not None:
         return request.multiline
-    return request.suffix is None or wants_block(request.prefix, request.suffix)
+    return request.suffix is None or wants_block(
+        request.prefix, request.suffix, language_of(request.language, request.path)
+    )
 
 
 def _make_parts(request: CompletionRequest) -> PromptParts:

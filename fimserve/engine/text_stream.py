@@ -1,6 +1,8 @@
 """One completion's way from token ids to the text a client sees.
 
-Tokens become characters, stop rules cut them, line ends become the document's own.
+Tokens become characters, stop rules cut them, trimming takes what is not worth showing, line ends
+become the document's own. Text that was released is never taken back; streamed and whole answers
+are the same text.
 """
 
 from __future__ import annotations
@@ -8,45 +10,99 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from fimserve.engine.detokenizer import Detokenizer
+from fimserve.engine.language import language_of
 from fimserve.engine.stops import StopMatcher
+from fimserve.engine.surroundings import Surroundings
+from fimserve.engine.trimmer import Trimmer
 
 
 class TextStream:
     """Releases the text of one completion as its tokens come.
 
+    `feed` every token that is no stop token; once `stopped` is True the completion has ended and
+    everything was released. Otherwise end with exactly one of `flush` (the model ended it, or the
+    token limit) and `finish_at_line_end` (time is up).
+
     Args:
-        token_bytes: Returns the bytes of a token.
-        stops: Texts that end the completion.
-        single_line: Whether the first line end after some text ends it.
-        crlf: Whether the document's lines end in CRLF.
+        token_bytes: Returns the bytes of a token; none for markers.
+        stops: Texts that end the completion; empty ones are ignored.
+        prefix: Text before the cursor, as the client sent it.
+        suffix: Text after it; empty for a plain continuation.
+        language: Language id of the file, or None.
+        path: Its path, which tells the language where the id is missing.
+        single_line: Whether the first line end after some text ends the completion.
+        trim: Whether blocks, indentation, the suffix and repetition end it, and text that the
+            suffix repeats and trailing white space go; False keeps all but stops.
+        crlf: Whether the document's lines end in CRLF; None finds out.
         num_skipped_bytes: Bytes at the start that are no part of the text: those of token healing.
     """
 
     def __init__(
         self,
         token_bytes: Callable[[int], bytes],
-        stops: Iterable[str],
+        stops: Iterable[str] = (),
+        *,
+        prefix: str = "",
+        suffix: str = "",
+        language: str | None = None,
+        path: str | None = None,
         single_line: bool = False,
-        crlf: bool = False,
+        trim: bool = False,
+        crlf: bool | None = None,
         num_skipped_bytes: int = 0,
     ) -> None:
         self._detokenizer = Detokenizer(token_bytes, num_skipped_bytes)
         self._matcher = StopMatcher(map(_with_lf, stops), single_line)
-        self._crlf = crlf
+        self._crlf = uses_crlf(prefix, suffix) if crlf is None else crlf
+        self._trimmer: Trimmer | None = None
+        if trim:
+            name = language_of(language, path)
+            around = Surroundings(_with_lf(prefix), _with_lf(suffix), name, parses=not single_line)
+            self._trimmer = Trimmer(around, single_line)
+
+    @property
+    def is_trimmed(self) -> bool:
+        """Whether rules other than stops end and cut the text."""
+        return self._trimmer is not None
 
     @property
     def stopped(self) -> bool:
-        """Whether a stop rule ended the completion."""
-        return self._matcher.stopped
+        """Whether a rule ended the completion; all of its text was released then."""
+        return self._matcher.stopped or (self._trimmer is not None and self._trimmer.stopped)
 
     def feed(self, token_id: int) -> str:
         """Return the text that a further token makes certain, maybe none."""
-        return self._with_own_line_ends(self._matcher.feed(self._detokenizer.feed(token_id)))
+        return self._take(self._detokenizer.feed(token_id))
 
     def flush(self) -> str:
         """Return the rest, once no further token comes."""
-        released = self._matcher.feed(self._detokenizer.flush())
-        return self._with_own_line_ends(released + self._matcher.flush())
+        return self._take(self._detokenizer.flush()) + self._end(at_line_end=False)
+
+    def finish_at_line_end(self) -> str:
+        """Return the rest up to the last whole line with text; all of it where there is none.
+
+        Without trimming nothing is held back, so there is nothing to cut: this is `flush` then.
+        """
+        return self._take(self._detokenizer.flush()) + self._end(at_line_end=True)
+
+    def _take(self, text: str) -> str:
+        if self.stopped:
+            return ""
+        text = self._matcher.feed(text)
+        if self._trimmer is not None:
+            text = self._trimmer.feed(text)
+            if self._matcher.stopped:
+                text += self._trimmer.flush()
+        return self._with_own_line_ends(text)
+
+    def _end(self, at_line_end: bool) -> str:
+        if self.stopped:
+            return ""
+        rest = self._matcher.flush()
+        if self._trimmer is not None:
+            rest = self._trimmer.feed(rest)
+            rest += self._trimmer.flush_at_line_end() if at_line_end else self._trimmer.flush()
+        return self._with_own_line_ends(rest)
 
     def _with_own_line_ends(self, text: str) -> str:
         return text.replace("\n", "\r\n") if self._crlf else text
@@ -58,5 +114,5 @@ def uses_crlf(*texts: str) -> bool:
     return 2 * num_crlf > sum(text.count("\n") for text in texts)
 
 
-def _with_lf(stop: str) -> str:
-    return stop.replace("\r\n", "\n").replace("\r", "\n")
+def _with_lf(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -5,19 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from fimserve.engine.completer import Completer
-from fimserve.engine.session_cache import Session, SessionKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fimserve.engine import CompleterSettings, CompletionDelta, CompletionRequest
-from fimserve.engine.engine import make_renderer
-from fimserve.engine.healing import Healer, HealingIndex, cut
-from fimserve.engine.sequence import Sequence
-from fimserve.engine.ticket import Ticket
+from fimserve.engine import CompletionDelta, CompletionRequest, make_renderer
+from fimserve.engine.healing import Cut, Healer, HealingIndex, cut, rest_of_word
 from fimserve.models import LoadedModel
 from fimserve.prompt import Order, TextEncoder
-from support.fake_clock import FakeClock
+from support.loops import HandLoop
 from support.rote_model import RoteModel
 from support.sentencepiece import sentencepiece_json
 from support.tiny_checkpoint import make_tiny_tokenizer
@@ -31,30 +26,44 @@ ORDERS = [*Order, None]
 ENCODER = TextEncoder.from_json(make_tiny_tokenizer().to_str())
 
 
-@pytest.fixture
-def rote(tiny_model: LoadedModel) -> Completer:
-    """A completer whose model knows DOCUMENT by heart."""
-    renderer = make_renderer(tiny_model)
-    model = RoteModel(renderer.encoder, DOCUMENT, tiny_model.config.vocab_size)
-    loaded = replace(tiny_model, model=model)  # type: ignore[arg-type]
-    return Completer(loaded, renderer, CompleterSettings(), FakeClock())
+def make_index(encoder: TextEncoder) -> HealingIndex:
+    return HealingIndex(encoder.token_bytes, encoder.vocab_size, encoder.special_ids)
+
+
+def cut_with(encoder: TextEncoder, text: str) -> Cut:
+    return cut(text, encoder, make_index(encoder))
+
+
+INDEX = make_index(ENCODER)
+
+
+def make_rote(tiny_model: LoadedModel) -> HandLoop:
+    """Return a loop whose model knows DOCUMENT by heart."""
+    encoder = make_renderer(tiny_model).encoder
+    model = RoteModel(encoder, DOCUMENT, tiny_model.config.vocab_size)
+    return HandLoop(replace(tiny_model, model=model))  # type: ignore[arg-type]
 
 
 @pytest.fixture
-def random(tiny_model: LoadedModel) -> Completer:
-    """A completer whose model writes nonsense."""
-    return Completer(tiny_model, make_renderer(tiny_model), CompleterSettings(), FakeClock())
+def rote(tiny_model: LoadedModel) -> HandLoop:
+    return make_rote(tiny_model)
+
+
+@pytest.fixture
+def random(tiny_model: LoadedModel) -> HandLoop:
+    """A loop whose model writes nonsense."""
+    return HandLoop(tiny_model)
 
 
 def make_request(prefix: str, order: Order | None = None, **fields: object) -> CompletionRequest:
     """Return a request in an order, or for plain continuation."""
     suffix = None if order is None else SUFFIX
-    usual: dict[str, object] = {"max_tokens": 4, "multiline": True}
+    usual: dict[str, object] = {"max_tokens": 4, "multiline": True, "trim": False}
     return CompletionRequest(prefix, suffix, order=order, **(usual | fields))  # type: ignore[arg-type]
 
 
-def complete(completer: Completer, request: CompletionRequest) -> list[CompletionDelta]:
-    return list(completer.complete(Ticket(request, 0.0, lambda delivery: None)))
+def complete(hand: HandLoop, request: CompletionRequest) -> list[CompletionDelta]:
+    return hand.complete(request).deltas
 
 
 def text_of(deltas: list[CompletionDelta]) -> str:
@@ -75,7 +84,7 @@ def up_to(text: str) -> str:
 
 @given(st.text(alphabet="a v=\n\r\tößé数😀", max_size=200))
 def test_both_pieces_make_up_the_text(text: str) -> None:
-    kept, removed = cut(text, ENCODER)
+    kept, removed = cut(text, ENCODER, INDEX)
     assert kept + removed.decode() == text
     assert bool(removed) == bool(text)
     assert not kept.endswith("\r")
@@ -87,8 +96,8 @@ def test_both_pieces_make_up_the_text(text: str) -> None:
         ("", ""),
         ("x", "x"),
         ("    return ", " "),
-        ("    retu", "u"),
-        ("x = val", "val"),
+        ("    retu", " retu"),
+        ("x = val", " val"),
         ("a\n   ", "\n   "),
         ("x +=", "="),
         ("x 😀", " 😀"),
@@ -97,13 +106,13 @@ def test_both_pieces_make_up_the_text(text: str) -> None:
         ("x" * 500, "x"),
     ],
 )
-def test_the_last_token_is_cut_or_a_whole_character(text: str, removed: str) -> None:
-    assert cut(text, ENCODER).removed.decode() == removed
+def test_the_cut_is_a_safe_boundary_and_whole_characters(text: str, removed: str) -> None:
+    assert cut(text, ENCODER, INDEX).removed.decode() == removed
 
 
 def test_a_tokenizer_that_writes_blanks_of_its_own_is_left_alone() -> None:
     encoder = TextEncoder.from_json(sentencepiece_json({}))
-    assert cut("return run", encoder) == ("return run", b"")
+    assert cut_with(encoder, "return run") == ("return run", b"")
 
 
 def test_a_tokenizer_that_changes_text_is_left_alone() -> None:
@@ -112,8 +121,23 @@ def test_a_tokenizer_that_changes_text_is_left_alone() -> None:
 
     lossy.normalizer = normalizers.Lowercase()
     encoder = TextEncoder.from_json(lossy.to_str())
-    assert cut("return X", encoder) == ("return X", b"")
-    assert cut("return x", encoder).removed == b" x"
+    assert cut_with(encoder, "return X") == ("return X", b"")
+    assert cut_with(encoder, "return x").removed == b" x"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "suffix", "rest"),
+    [
+        ("pri", "nt(x)", b"nt"),
+        ("größ", "e = 1", b"e"),
+        ("print(", "x)", b""),
+        ("print", "(x)", b""),
+        ("", "x", b""),
+        ("x", "", b""),
+    ],
+)
+def test_a_word_goes_on_in_the_suffix(prefix: str, suffix: str, rest: bytes) -> None:
+    assert rest_of_word(prefix, suffix) == rest
 
 
 # --- the index -----------------------------------------------------------------------------------
@@ -133,6 +157,34 @@ def test_the_index_finds_what_a_scan_finds(tokens: list[bytes], remaining: bytes
         if token.startswith(remaining) or remaining.startswith(token)
     ]
     assert sorted(index.allowed(remaining)) == expected
+
+
+@given(TOKENS, st.binary(min_size=1, max_size=5))
+def test_the_index_knows_which_texts_some_token_extends(tokens: list[bytes], text: bytes) -> None:
+    index = HealingIndex(tokens.__getitem__, len(tokens))
+    assert index.extends(text) == any(t.startswith(text) and t != text for t in tokens)
+    assert index.max_token_bytes == max(map(len, tokens), default=0)
+
+
+@given(TOKENS, st.text("ab ", min_size=1, max_size=3), st.text("ab", max_size=2))
+def test_a_token_that_goes_on_with_the_rest_of_the_word_is_left_out(
+    tokens: list[bytes], remaining: str, rest: str
+) -> None:
+    index = HealingIndex(tokens.__getitem__, len(tokens))
+    whole = (remaining + rest).encode()
+    expected = [
+        token_id
+        for token_id in index.allowed(remaining.encode())
+        if not rest or not tokens[token_id].startswith(whole)
+    ]
+    assert list(index.allowed(remaining.encode(), rest.encode())) == expected
+
+
+@given(st.text("aelruv =\nößé数😀", min_size=1, max_size=20), st.text("aelruv", max_size=4))
+def test_some_token_is_always_allowed(text: str, rest: str) -> None:
+    removed = cut(text, ENCODER, INDEX).removed
+    for start in range(len(removed)):
+        assert INDEX.allowed(removed[start:], rest.encode())
 
 
 def test_an_index_is_complete_where_every_character_can_be_spelt() -> None:
@@ -172,7 +224,7 @@ def test_whatever_is_chosen_the_removed_bytes_are_spelt(text: str, dice: object)
     ],
 )
 def test_the_token_that_the_cursor_splits_is_finished(
-    rote: Completer, order: Order | None, prefix: str, first: str, unhealed: str
+    rote: HandLoop, order: Order | None, prefix: str, first: str, unhealed: str
 ) -> None:
     request = make_request(up_to(prefix), order, max_tokens=1)
     assert text_of(complete(rote, request)) == first
@@ -181,7 +233,7 @@ def test_the_token_that_the_cursor_splits_is_finished(
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_where_tokens_end_the_document_goes_on_all_the_same(
-    rote: Completer, order: Order | None
+    rote: HandLoop, order: Order | None
 ) -> None:
     position = 0
     for token_id in ENCODER.encode(DOCUMENT)[:40]:
@@ -193,7 +245,7 @@ def test_where_tokens_end_the_document_goes_on_all_the_same(
 
 
 @pytest.mark.parametrize("prefix", ["", "d", "de"])
-def test_at_the_start_of_the_document(rote: Completer, prefix: str) -> None:
+def test_at_the_start_of_the_document(rote: HandLoop, prefix: str) -> None:
     text = text_of(complete(rote, make_request(prefix, None, max_tokens=2)))
     assert prefix + text == "def mean"
 
@@ -208,11 +260,11 @@ def test_at_the_start_of_the_document(rote: Completer, prefix: str) -> None:
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_what_is_written_spells_the_cut_and_then_the_text(
-    random: Completer, order: Order | None, prefix: str, seed: int, max_tokens: int
+    random: HandLoop, order: Order | None, prefix: str, seed: int, max_tokens: int
 ) -> None:
     fields = {"temperature": 2.0, "seed": seed, "max_tokens": max_tokens}
     deltas = complete(random, make_request(prefix, order, **fields))
-    removed = cut(prefix, ENCODER).removed
+    removed = cut(prefix, ENCODER, INDEX).removed
     written = bytes_of(deltas)
     usage = deltas[-1].usage
     assert usage is not None
@@ -230,13 +282,24 @@ def test_what_is_written_spells_the_cut_and_then_the_text(
     assert bytes_of(again) == written
 
 
-def test_end_tokens_wait_until_the_cut_is_spelt(rote: Completer) -> None:
+@pytest.mark.parametrize("order", [Order.PSM, Order.SPM, Order.MIDDLE_INCREMENT])
+def test_a_word_that_the_suffix_completes_is_not_written_twice(
+    rote: HandLoop, order: Order
+) -> None:
+    request = make_request(up_to("ret"), order, max_tokens=1)
+    assert text_of(complete(rote, request)) == "urn"
+    deltas = complete(rote, replace(request, suffix="urn sum(values)\n"))
+    assert bytes_of(deltas).startswith(b" ret")
+    assert not bytes_of(deltas).startswith(b" return")
+
+
+def test_end_tokens_wait_until_the_cut_is_spelt(rote: HandLoop) -> None:
     deltas = complete(rote, make_request(DOCUMENT, None))
     assert (text_of(deltas), deltas[-1].finish_reason) == ("", "stop")
     assert bytes_of(deltas) == b"\n"
 
 
-def test_max_tokens_counts_new_tokens_only(rote: Completer) -> None:
+def test_max_tokens_counts_new_tokens_only(rote: HandLoop) -> None:
     deltas = complete(rote, make_request(up_to("def mean("), None, max_tokens=2))
     assert text_of(deltas) == "values):"
     assert bytes_of(deltas) == b"(values):"
@@ -245,7 +308,7 @@ def test_max_tokens_counts_new_tokens_only(rote: Completer) -> None:
     assert usage.completion_tokens == 2
 
 
-def test_a_healed_line_end_does_not_end_a_single_line(rote: Completer) -> None:
+def test_a_healed_line_end_does_not_end_a_single_line(rote: HandLoop) -> None:
     prefix = up_to("values):\n ")
     request = make_request(prefix, None, max_tokens=40, multiline=False)
     deltas = complete(rote, request)
@@ -254,20 +317,20 @@ def test_a_healed_line_end_does_not_end_a_single_line(rote: Completer) -> None:
 
 
 @pytest.mark.parametrize("stop", ["(", "n(", "n(v"])
-def test_a_stop_string_in_the_healed_text_does_not_fire(rote: Completer, stop: str) -> None:
+def test_a_stop_string_in_the_healed_text_does_not_fire(rote: HandLoop, stop: str) -> None:
     request = make_request(up_to("def mean("), None, max_tokens=2, stop=(stop,))
     assert text_of(complete(rote, request)) == "values):"
     assert text_of(complete(rote, replace(request, stop=("lues",)))) == "va"
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_sampling_keeps_to_what_agrees(random: Completer, seed: int) -> None:
+def test_sampling_keeps_to_what_agrees(random: HandLoop, seed: int) -> None:
     prefix = "x = mean(val"
     request = make_request(prefix, Order.SPM, temperature=9.0, seed=seed)
     assert bytes_of(complete(random, request)).startswith(b"val")
 
 
-def test_line_ends_of_the_document_come_back(rote: Completer) -> None:
+def test_line_ends_of_the_document_come_back(rote: HandLoop) -> None:
     line_end = up_to("values):\n").replace("\n", "\r\n")
     assert text_of(complete(rote, make_request(line_end, None, max_tokens=1))) == "   "
     blank = up_to("return ").replace("\n", "\r\n")
@@ -280,17 +343,15 @@ def test_line_ends_of_the_document_come_back(rote: Completer) -> None:
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_keystrokes_in_a_session_write_what_fresh_ones_write(
-    rote: Completer, order: Order | None
+    tiny_model: LoadedModel, order: Order | None
 ) -> None:
-    key, twin = SessionKey("local", "a"), SessionKey("local", "b")
+    rote, twin = make_rote(tiny_model), make_rote(tiny_model)
     num_cached = 0
     for length in [*range(60), 12, 13, 0, 59]:
-        request = make_request(DOCUMENT[:length], order, session=key.session)
+        request = make_request(DOCUMENT[:length], order, session="a")
         cached = complete(rote, request)
-        session = rote.sessions.take(twin)
-        if session is not None:  # the anchor stays, nothing computed does
-            rote.sessions.put(twin, Session(Sequence(rote._loaded.model), session.anchor))
-        fresh = complete(rote, replace(request, session=twin.session))
+        twin.loop.parts.kv.clear()  # the anchor stays, nothing computed does
+        fresh = complete(twin, request)
         assert [delta.token_ids for delta in cached] == [delta.token_ids for delta in fresh]
         assert text_of(cached) == text_of(fresh)
         usage = cached[-1].usage
@@ -299,10 +360,44 @@ def test_keystrokes_in_a_session_write_what_fresh_ones_write(
     assert num_cached > 300
 
 
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(
+    "place", ["def mean(", "    return ", "for value in values:\n", "# größe "]
+)
+def test_typing_the_suggestion_leaves_its_rest(
+    rote: HandLoop, order: Order | None, place: str
+) -> None:
+    prefix = up_to(place)
+    request = make_request(prefix, order, session="a", max_tokens=20, multiline=False)
+    suggested = text_of(complete(rote, request))
+    assert len(suggested) > 4
+    for num_typed in range(1, len(suggested)):
+        typed = replace(request, prefix=prefix + suggested[:num_typed])
+        assert text_of(complete(rote, typed)) == suggested[num_typed:]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@given(
+    prefix=st.text("aelruv =\n\tößé数😀", max_size=20),
+    fragment=st.text("aelruvsmntdfi", min_size=1, max_size=6),
+)
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_a_healed_text_goes_on_from_the_typed_fragment(
+    random: HandLoop, order: Order | None, prefix: str, fragment: str
+) -> None:
+    """Whatever the model would rather write: kept text, removed bytes and text are the document."""
+    deltas = complete(random, make_request(prefix + fragment, order, max_tokens=6))
+    kept = cut(prefix + fragment, ENCODER, INDEX).kept
+    document = kept.encode() + bytes_of(deltas)
+    assert document.startswith((prefix + fragment).encode())
+
+
 @pytest.mark.parametrize("warm_up", [True, False])
 @pytest.mark.parametrize("order", [Order.SPM, Order.MIDDLE_INCREMENT])
 def test_the_first_keystroke_behind_a_split_token_computes_little(
-    rote: Completer, order: Order, warm_up: bool
+    rote: HandLoop, order: Order, warm_up: bool
 ) -> None:
     request = make_request(up_to("return "), order, session="a")
     complete(rote, replace(request, max_tokens=0) if warm_up else request)
@@ -312,7 +407,7 @@ def test_the_first_keystroke_behind_a_split_token_computes_little(
         assert usage.prompt_tokens - usage.cached_tokens <= 2
 
 
-def test_a_warm_up_prepares_the_very_prompt_of_the_request(rote: Completer) -> None:
+def test_a_warm_up_prepares_the_very_prompt_of_the_request(rote: HandLoop) -> None:
     request = make_request(up_to("return "), Order.PSM, session="a")
     warm = complete(rote, replace(request, max_tokens=0))
     assert [(delta.text, delta.token_ids) for delta in warm] == [("", ())]
@@ -321,29 +416,24 @@ def test_a_warm_up_prepares_the_very_prompt_of_the_request(rote: Completer) -> N
     assert usage.cached_tokens == usage.prompt_tokens - 1
 
 
-@pytest.mark.parametrize("num_looks", range(1, 8))
-def test_cancelled_at_any_step_the_cut_is_not_shown(
-    tiny_model: LoadedModel, num_looks: int
-) -> None:
-    request = make_request(up_to("return "), Order.SPM, session="a")
-    ticket = Ticket(request, 0.0, lambda delivery: None)
-    clock = FakeClock(on_look=lambda looks: ticket.cancel() if looks == num_looks else None)
-    completer = Completer(tiny_model, make_renderer(tiny_model), CompleterSettings(), clock)
-    deltas = list(completer.complete(ticket))
-    new = bytes_of(deltas)[1:].decode(errors="replace")
-    assert text_of(deltas).rstrip("\ufffd") == new.rstrip("\ufffd")
-    completer.sessions.check_integrity()
+@pytest.mark.parametrize("num_steps", range(1, 8))
+def test_cancelled_at_any_step_the_cut_is_not_shown(random: HandLoop, num_steps: int) -> None:
+    asked = random.ask(make_request(up_to("return "), Order.SPM, session="a", max_tokens=9))
+    for _ in range(num_steps):
+        random.loop.step()
+    random.loop.end(asked.ticket, "cancelled")
+    assert asked.deltas[-1].finish_reason == "cancelled"
+    new = bytes_of(asked.deltas)[1:].decode(errors="replace")
+    assert asked.text.rstrip("\ufffd") == new.rstrip("\ufffd")
+    random.loop.check_integrity()
 
 
 def test_the_context_is_never_exceeded(tiny_model: LoadedModel) -> None:
     config = replace(tiny_model.config, max_context_tokens=40)
-    completer = Completer(
-        replace(tiny_model, config=config), make_renderer(tiny_model), CompleterSettings(),
-        FakeClock(),
-    )  # fmt: skip
+    hand = HandLoop(replace(tiny_model, config=config))
     for max_tokens in (1, 19, 20, 21, 1000):
         request = make_request("value = mean(values) " * 9, Order.SPM, max_tokens=max_tokens)
-        usage = complete(completer, request)[-1].usage
+        usage = complete(hand, request)[-1].usage
         assert usage is not None
         assert usage.prompt_tokens + usage.completion_tokens <= 40
         assert usage.completion_tokens >= min(max_tokens, 18)
@@ -352,7 +442,7 @@ def test_the_context_is_never_exceeded(tiny_model: LoadedModel) -> None:
 def test_a_vocabulary_with_gaps_is_not_healed(tiny_model: LoadedModel) -> None:
     blank = ENCODER.encode(" ")[0]
     loaded = replace(tiny_model, eos_token_ids=tiny_model.eos_token_ids | {blank})
-    completer = Completer(loaded, make_renderer(loaded), CompleterSettings(), FakeClock())
+    hand = HandLoop(loaded)
     request = make_request(up_to("return "), Order.SPM)
-    healed = complete(completer, request)
-    assert bytes_of(healed) == bytes_of(complete(completer, replace(request, heal=False)))
+    healed = complete(hand, request)
+    assert bytes_of(healed) == bytes_of(complete(hand, replace(request, heal=False)))

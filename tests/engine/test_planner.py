@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fimserve.engine import CompletionRequest, InvalidRequest, make_renderer
+from fimserve.engine.healing import HealingIndex
 from fimserve.engine.planner import ModelFacts, Planner, PromptPlan
 from fimserve.engine.session_book import Session
 from fimserve.models import BrokenCheckpoint, LoadedModel, UnsupportedModel, load_model
@@ -30,7 +31,10 @@ def make_planner(model: LoadedModel, max_prompt_tokens: int = 2048, **facts: obj
         can_heal=True,
     )
     facts_here = replace(usual, **facts)  # type: ignore[arg-type]
-    return Planner(facts_here, make_renderer(model), max_prompt_tokens)
+    renderer = make_renderer(model)
+    encoder = renderer.encoder
+    healing = HealingIndex(encoder.token_bytes, encoder.vocab_size, encoder.special_ids)
+    return Planner(facts_here, renderer, max_prompt_tokens, healing)
 
 
 def plan(
@@ -171,7 +175,7 @@ def test_a_keystroke_computes_little_in_the_orders_made_for_it(
     hand = HandLoop(tiny_model)
     request = CompletionRequest(PREFIX, SUFFIX * 5, session="main.py", max_tokens=4, order=order)
     hand.complete(request)
-    usage = hand.complete(replace(request, prefix=PREFIX + "s")).deltas[-1].usage
+    usage = hand.complete(replace(request, prefix=PREFIX + "s(")).deltas[-1].usage
     assert usage is not None
     num_computed = usage.prompt_tokens - usage.cached_tokens
     if order is Order.PSM:  # the whole suffix comes after the change

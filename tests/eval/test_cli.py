@@ -282,6 +282,8 @@ def test_the_scorer_tests_itself_without_a_model(call: Call, data: Path, tmp_pat
     [
         (("--url", "http://h", "--order", "psm"), 2, "--order psm does not go with --url"),
         (("--url", "http://h", "--dtype", "fp32"), 2, "--dtype fp32 does not go with --url"),
+        (("--url", "http://h", "--no-heal"), 2, "--no-heal does not go with --url"),
+        (("--url", "http://h", "--no-trim"), 2, "--no-trim does not go with --url"),
         (("--order", "prefix-first"), 2, "use one of psm, spm, middle-increment"),
         (("--url", "localhost"), 1, "must begin with http"),
         (("--limit", "0"), 2, "--limit"),
@@ -320,7 +322,7 @@ def test_a_model_in_this_process_answers_and_is_described(
     settings = default.line["settings"]
     assert settings["model"] == "tiny"
     assert settings["weights_sha256"] == hash_weights(model)
-    assert (settings["order"], settings["device"], settings["dtype"]) == ("spm", "cpu", "float32")
+    assert (settings["order"], settings["device"], settings["dtype"]) == ("spm", "cpu", "fp32")
     assert default.line["rendered_sha256"]
     assert default.line["latency"]["p50_ms"] > 0
 
@@ -332,6 +334,11 @@ def test_a_model_in_this_process_answers_and_is_described(
     # Greedy decoding: the same questions get the same answers.
     texts = [[row["text"] for row in read_generations(tmp_path / run)] for run in ("a", "b")]
     assert texts[0] == texts[1]
+
+    trimmed = call("trim", "a/generations.jsonl", "--json")
+    assert trimmed.line["settings"] == settings | {"trim": True}
+    assert "own-stop-stripped: 0 answers became right, 0 wrong" in trimmed.err
+    assert Path("a-trimmed/report.json").exists()
 
 
 def test_an_order_that_the_model_does_not_know_is_refused(

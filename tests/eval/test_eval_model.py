@@ -8,9 +8,8 @@ import pytest
 
 from fimeval.completer import Completion, EvalPrompt
 from fimserve.cli.eval_model import open_engine
-from fimserve.engine import CompletionRequest, Engine
-from fimserve.engine.engine import make_renderer
-from fimserve.engine.healing import cut
+from fimserve.engine import CompletionRequest, Engine, make_renderer
+from fimserve.engine.healing import HealingIndex, cut
 from fimserve.models import load_model
 from fimserve.prompt import Order, PromptParts
 from support.tiny_checkpoint import write_tiny_checkpoint
@@ -42,7 +41,8 @@ def test_questions_are_greedy_and_end_by_the_models_own_token(
     assert completion.num_completion_tokens <= 8
     expected = CompletionRequest(
         PROMPT.prefix, PROMPT.suffix, "python", max_tokens=8, multiline=True, stop=(),
-        temperature=0.0, session=None, tenant="eval", order=Order.PSM,
+        temperature=0.0, session=None, tenant="eval", order=Order.PSM, trim=False,
+        priority="background",
     )  # fmt: skip
     assert asked == [expected]
 
@@ -50,7 +50,9 @@ def test_questions_are_greedy_and_end_by_the_models_own_token(
 @pytest.mark.parametrize("order", list(Order))
 def test_hashed_prompts_are_those_that_the_engine_reads(directory: Path, order: Order) -> None:
     renderer = make_renderer(load_model(str(directory), "cpu", "fp32"))
-    kept, removed = cut(PROMPT.prefix, renderer.encoder)
+    encoder = renderer.encoder
+    index = HealingIndex(encoder.token_bytes, encoder.vocab_size, encoder.special_ids)
+    kept, removed = cut(PROMPT.prefix, encoder, index)
     assert removed, "the engine heals the last token, so its prompt ends before that"
     parts = PromptParts(kept, PROMPT.suffix, language="python")
     ids = renderer.render(parts, order).token_ids

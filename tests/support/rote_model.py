@@ -79,7 +79,8 @@ class RoteModel:
         return torch.arange(len(ids), dtype=torch.float32)[:, None]
 
     def logits(self, hidden: Tensor) -> Tensor:
-        return torch.stack([self._score(self._contexts[int(row)]) for row in hidden[:, 0]])
+        rows = [self._score(self._contexts[int(row)]) for row in hidden[:, 0]]
+        return torch.stack(rows) if rows else torch.zeros(0, self._num_scores)
 
     def _score(self, token_ids: list[int]) -> Tensor:
         scores = torch.zeros(self._num_scores)

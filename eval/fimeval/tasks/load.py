@@ -7,12 +7,14 @@ from types import MappingProxyType
 from fimeval.errors import EvalError
 from fimeval.task import Task, take_first_rows
 from fimeval.tasks.humaneval_infilling import load_humaneval_infilling
+from fimeval.tasks.random_cursor import load_random_cursor
 from fimeval.tasks.santacoder_fim import load_santacoder_fim
 
 _LOADERS: Mapping[str, Callable[[Path], Task]] = MappingProxyType(
     {
         "humaneval-infilling": load_humaneval_infilling,
         "santacoder-fim": load_santacoder_fim,
+        "random-cursor": load_random_cursor,
     }
 )
 
