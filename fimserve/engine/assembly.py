@@ -44,6 +44,9 @@ class Assembly:
         loaded: The model.
         settings: Limits.
         clock: Returns milliseconds.
+
+    Raises:
+        EngineSettingsError: If the memory for keys and values holds no block.
     """
 
     def __init__(

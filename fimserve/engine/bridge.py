@@ -142,6 +142,9 @@ class Bridge:
 
         Args:
             timeout_s: Longest wait.
+
+        Returns:
+            Whether all did.
         """
         with self._changed:
             self._is_draining = True

@@ -193,6 +193,9 @@ class Engine:
 
         Args:
             timeout_s: Longest wait.
+
+        Returns:
+            Whether all did.
         """
         return self._bridge.drain(timeout_s)
 

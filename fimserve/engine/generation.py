@@ -106,6 +106,9 @@ class Generation:
         Args:
             token_id: The token.
             scores: The scores it was chosen from.
+
+        Returns:
+            Whether it is part of the completion; an end token is not.
         """
         if token_id in self.limits.stop_token_ids:
             self.finish = "stop"

@@ -90,6 +90,9 @@ class SpeculationGate:
 
         Args:
             cost_share: What one more guess adds to a step, as a share of a step without any.
+
+        Returns:
+            Whether to guess.
         """
         if self.accepted_share > MIN_GAIN * cost_share or self.num_skipped >= PROBE_STEPS:
             self.num_skipped = 0

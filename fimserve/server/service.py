@@ -53,6 +53,9 @@ class CompletionEngine(Protocol):
 
         Args:
             name: The adapter.
+
+        Returns:
+            Whether it was.
         """
 
     async def aclose(self) -> None:
