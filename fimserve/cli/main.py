@@ -6,6 +6,7 @@ half a second.
 
 import importlib
 import logging
+import os
 import sys
 from typing import Annotated, Any
 
@@ -115,6 +116,10 @@ def fimserve(
 
 def run() -> None:
     """Run the command line and end the process."""
+    # Read when torch is loaded. By default a thread of GNU OpenMP spins for milliseconds at the end
+    # of each parallel region; beside an editor at work that keeps the thread it waits for off the
+    # core, and a step takes ten times as long (docs/LOG.md, 2026-11-24).
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
         app()
     except Failure as failure:

@@ -93,11 +93,15 @@ class EngineLoop:
     def submit(self, ticket: Ticket) -> None:
         """Take a request in; an older one of its session ends. A refusal is delivered, not raised.
 
+        A prefetch does not end the completion that somebody waits for.
+
         Args:
             ticket: The request.
         """
+        is_background = ticket.request.priority == "background"
         for older in self._tickets_of_session(ticket):
-            self.end(older, "cancelled")
+            if not is_background or older.request.priority == "background":
+                self.end(older, "cancelled")
         try:
             self._admit(ticket)
         except Exception as error:
@@ -336,6 +340,7 @@ class EngineLoop:
             BrokenEngine: If one is.
         """
         kv, scheduler = self.parts.kv, self.parts.scheduler
+        scheduler.check_integrity()
         kv.check_integrity()
         held = kv.num_blocks - kv.num_free_blocks
         left = [len(self._by_sequence), len(self._used_adapters), scheduler.num_running, held]

@@ -47,9 +47,10 @@ class EngineSettings:
         """Refuse values that cannot work."""
         if not 0 < self.tenant_share <= 1:
             raise EngineSettingsError(f"tenant_share is {self.tenant_share}; use 0 to 1")
-        for name in ("kv_memory_mib", "block_tokens", "max_step_tokens", "max_sequences"):
+        at_least_one = ("kv_memory_mib", "block_tokens", "max_step_tokens", "max_sequences")
+        for name in (*at_least_one, "max_waiting"):
             self._check_at_least(name, 1)
-        for name in ("max_waiting", "max_drafts", "session_memory_mib"):
+        for name in ("max_drafts", "session_memory_mib"):
             self._check_at_least(name, 0)
         self._check_at_least("max_prompt_tokens", 16)
 

@@ -97,6 +97,17 @@ def test_a_newer_request_of_a_session_ends_the_older(tiny_model: LoadedModel) ->
     assert reason_of(newer) == reason_of(other) == reason_of(stranger) == "length"
 
 
+def test_a_prefetch_leaves_the_completion_of_its_session_alone(tiny_model: LoadedModel) -> None:
+    hand = HandLoop(tiny_model, SMALL)
+    shown = hand.ask(replace(REQUEST, session="main.py"))
+    prefetch = replace(LONG, session="main.py", priority="background")
+    older, newer = hand.ask(prefetch), hand.ask(prefetch)
+    hand.loop.step()
+    assert reason_of(older) == "cancelled"
+    hand.finish()
+    assert reason_of(shown) == reason_of(newer) == "length"
+
+
 def test_a_refused_request_is_told_why_and_disturbs_nobody(tiny_model: LoadedModel) -> None:
     hand = HandLoop(tiny_model, replace(SMALL, max_waiting=2))
     asked = [hand.ask(REQUEST) for _ in range(4)]

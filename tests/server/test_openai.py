@@ -78,7 +78,8 @@ def test_stream_is_the_contract_byte_for_byte() -> None:
         f'data: {head}"choices":[{{"index":0,"text":" * r * r",'
         '"logprobs":null,"finish_reason":"stop"}]}\n\n'
         f'data: {head}"choices":[],'
-        '"usage":{"prompt_tokens":19,"completion_tokens":9,"total_tokens":28}}\n\n'
+        '"usage":{"prompt_tokens":19,"completion_tokens":9,"total_tokens":28,'
+        '"prompt_tokens_details":{"cached_tokens":12}}}\n\n'
         "data: [DONE]\n\n"
     )
 

@@ -96,7 +96,7 @@ def _whole(head: _Head, completion: FinishedCompletion) -> dict[str, object]:
             _choice(index, choice.text, choice.finish_reason, choice.logprobs)
             for index, choice in enumerate(completion.choices)
         ],
-        usage=_usage(usage) | {"prompt_tokens_details": {"cached_tokens": usage.cached_tokens}},
+        usage=_usage(usage),
         system_fingerprint=f"fimserve-{__version__}",
         timings={
             "queue_ms": round(usage.queue_ms, 3),
@@ -180,6 +180,7 @@ def _usage(usage: Usage) -> dict[str, object]:
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
     }
 
 
