@@ -30,14 +30,26 @@ def tiny_model(tiny_directory: Path) -> LoadedModel:
     return load_model(str(tiny_directory), device="cpu", dtype="fp32")
 
 
+DEVICES = ("cpu", pytest.param("cuda", marks=pytest.mark.gpu))
+
+
 @pytest.fixture(scope="session", params=FAMILIES)
-def any_family(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> LoadedModel:
-    """A tiny model of each family in turn; all have one tokenizer, and none ends by itself."""
+def any_directory(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("families") / request.param
-    write_tiny_family(directory, request.param, seed=2, endless=True)
-    return load_model(str(directory), device="cpu", dtype="fp32")
+    return write_tiny_family(directory, request.param, seed=2, endless=True)
+
+
+@pytest.fixture(scope="session", params=DEVICES)
+def any_device(request: pytest.FixtureRequest) -> str:
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device here")
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def any_family(any_directory: Path, any_device: str) -> LoadedModel:
+    """A tiny model of each family in turn; all have one tokenizer, and none ends by itself."""
+    return load_model(str(any_directory), device=any_device, dtype="fp32")
 
 
 @pytest.fixture

@@ -27,9 +27,9 @@ def directory(tmp_path: Path, tiny_directory: Path) -> Path:
 
 
 @pytest.fixture
-def hand(tiny_directory: Path, directory: Path) -> HandLoop:
+def hand(tiny_directory: Path, directory: Path, any_device: str) -> HandLoop:
     # A model of its own: adapters are added to its weights' lists.
-    model = load_model(str(tiny_directory), device="cpu", dtype="fp32")
+    model = load_model(str(tiny_directory), device=any_device, dtype="fp32")
     return HandLoop(model, EngineSettings(kv_memory_mib=4, adapters=directory))
 
 
