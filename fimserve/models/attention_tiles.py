@@ -76,7 +76,7 @@ def plan_tiles(
             part = None
             if mask is not None and span.num_rows > 1:
                 stop = num_before + span.num_rows
-                part = mask[: span.num_rows * group, stop - span.num_keys : stop]
+                part = _align(mask[: span.num_rows * group, stop - span.num_keys : stop])
             end = span.start + span.num_rows
             plan.append(Tile(span.start, end, span.first_key, None if whole else keys, part))
         plans.append(plan)
@@ -105,6 +105,19 @@ def make_mask(
     forbidden = torch.full(shape, -math.inf, dtype=dtype, device=device)
     mask = forbidden.triu(num_before + 1)
     return mask if window is None else mask + forbidden.tril(num_before - window)
+
+
+def _align(mask: Tensor) -> Tensor:
+    """Return a mask whose rows begin where CUDA's attention kernels can read them.
+
+    They read 16 bytes at once; torch 2.11 pads a row of odd length, but takes a part of a wider mask
+    as it is.
+    """
+    if mask.device.type == "cpu":
+        return mask
+    num_rows, num_keys = mask.shape
+    aligned = mask.new_empty(num_rows, -(-num_keys // 16) * 16)[:, :num_keys]
+    return aligned.copy_(mask)
 
 
 @dataclass(frozen=True, slots=True)
