@@ -110,8 +110,8 @@ def make_mask(
 def _align(mask: Tensor) -> Tensor:
     """Return a mask whose rows begin where CUDA's attention kernels can read them.
 
-    They read 16 bytes at once; torch 2.11 pads a row of odd length, but takes a part of a wider mask
-    as it is.
+    They read 16 bytes at once; torch 2.11 pads a row of odd length, but takes a part of a wider
+    mask as it is.
     """
     if mask.device.type == "cpu":
         return mask
