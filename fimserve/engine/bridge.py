@@ -1,7 +1,8 @@
 """Between the engine's thread and everybody else's.
 
 The thread alone touches the loop; others leave it messages and are answered by deliveries. A loop
-that dies is replaced: its requests fail, later ones are served, and `num_restarts` tells.
+that dies is replaced: its requests fail, later ones are served, and `num_restarts` tells. Where one
+after the other dies, as after an error that a GPU keeps, the thread ends and `is_alive` tells.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -22,6 +24,9 @@ from fimserve.engine.ticket import Delivery, Ticket
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+MAX_RESTARTS = 3
+"""Loops that may be replaced within a minute."""
 
 
 class Bridge:
@@ -40,6 +45,7 @@ class Bridge:
         self._calls: set[Future[Any]] = set()
         self._is_draining = False
         self._is_closed = False
+        self._restarted_s: deque[float] = deque(maxlen=MAX_RESTARTS)
         self.num_restarts = 0
         """How often a dead loop was replaced."""
         # A daemon, closed at exit: a program that forgets to close its engine still ends, and not
@@ -204,6 +210,10 @@ class Bridge:
         with self._changed:
             # Those that still wait for their turn, too: which one the loop died of is not known.
             lost = list(self._tickets)
+        now_s = time.monotonic()
+        if len(self._restarted_s) == MAX_RESTARTS and now_s - self._restarted_s[0] < 60:
+            raise error
+        self._restarted_s.append(now_s)
         self.num_restarts += 1
         self._loop = self._make_loop()
         for ticket in lost:

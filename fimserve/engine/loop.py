@@ -11,6 +11,7 @@ from collections.abc import Callable
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from fimserve.engine.adapters import Adapters, LoadedAdapter
@@ -160,6 +161,8 @@ class EngineLoop:
             slots = [self._slot_of(item) for item in items]
             scores = self.parts.runner.run(items, slots)
             best: list[int] = scores.argmax(dim=-1).tolist()
+        except torch.AcceleratorError:
+            raise  # the device is lost for this process, whoever is at fault
         except Exception as error:
             if len(items) == 1:
                 self.fail(self._answer_of(items[0]).ticket, error)

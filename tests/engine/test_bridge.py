@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from fimserve.engine import BrokenEngine, CompletionDelta, CompletionRequest, EngineClosed, Usage
-from fimserve.engine.bridge import Bridge
+from fimserve.engine.bridge import MAX_RESTARTS, Bridge
 from fimserve.engine.completion import FinishReason
 from fimserve.engine.ticket import Delivery, Ticket
 
@@ -181,5 +181,19 @@ def test_a_loop_that_cannot_be_replaced_leaves_nobody_waiting(
     assert isinstance(dying.wait(), BrokenEngine)
     bridge.close()
     assert not bridge.is_alive
+    with pytest.raises(EngineClosed):
+        bridge.submit(REQUEST, 0.0, Inbox())
+
+
+def test_loops_that_die_one_after_the_other_are_given_up(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda args: None)
+    for _ in range(MAX_RESTARTS + 1):
+        dying = Inbox()
+        bridge.submit(replace(REQUEST, prefix="die"), 0.0, dying)
+        assert isinstance(dying.wait(), BrokenEngine)
+    bridge.close()
+    assert (bridge.num_restarts, bridge.is_alive) == (MAX_RESTARTS, False)
     with pytest.raises(EngineClosed):
         bridge.submit(REQUEST, 0.0, Inbox())

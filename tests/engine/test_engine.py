@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from fimserve.engine import (
     EngineSettings,
     InvalidRequest,
 )
+from fimserve.engine.bridge import MAX_RESTARTS
 from fimserve.engine.generation import Generation
 from fimserve.engine.loop import EngineLoop
 from fimserve.engine.runner import Runner
@@ -242,6 +244,23 @@ def test_a_loop_that_dies_is_replaced_and_says_so(
     assert engine.stats().num_restarts == 1
     assert engine.stats().is_alive
     assert text_of(stream(engine, SAMPLED)) == expected
+
+
+def test_a_lost_device_ends_the_engine_and_not_request_by_request(
+    tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose_device(self: Runner, items: list[WorkItem], slots: list[int]) -> Tensor:
+        raise torch.AcceleratorError("as asked")
+
+    monkeypatch.setattr(threading, "excepthook", lambda args: None)
+    monkeypatch.setattr(Runner, "run", lose_device)
+    with Engine(tiny_model) as engine:
+        for _ in range(MAX_RESTARTS + 1):
+            with pytest.raises(BrokenEngine):
+                engine.complete_blocking(REQUEST)
+        with pytest.raises(EngineClosed):
+            engine.complete_blocking(REQUEST)
+    assert not engine.stats().is_alive
 
 
 def test_an_unknown_adapter_is_refused(engine: Engine) -> None:
