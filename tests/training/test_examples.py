@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fimserve.prompt import Order, PromptParts, Renderer
-from fimtraining.examples import ExampleMix, SourceFile, make_example, strip_licence
+from fimserve.prompt import Order, PromptParts, Renderer, TextEncoder
+from fimtraining.examples import Example, ExampleMix, SourceFile, make_example, strip_licence
 from fimtraining.tokenizer import MARKERS
 from support.own_family import own_renderer
 from support.source_texts import make_python
@@ -33,8 +33,12 @@ def make_mix(**settings: Any) -> ExampleMix:
     return ExampleMix(**(plain | settings))
 
 
-def make_ids(seed: int, mix: ExampleMix, text: str = BODY) -> list[int]:
+def make_whole(seed: int, mix: ExampleMix, text: str = BODY) -> Example:
     return make_example(make_file(text), NEIGHBOURS, mix, own_renderer(), random.Random(seed))
+
+
+def make_ids(seed: int, mix: ExampleMix, text: str = BODY) -> list[int]:
+    return make_whole(seed, mix, text).token_ids
 
 
 class Hole(NamedTuple):
@@ -112,6 +116,25 @@ def test_marker_in_a_file_is_ordinary_text() -> None:
     assert read_hole(ids).text == text
 
 
+# ------------------------------------------------------------------------------------ the answer
+
+
+@pytest.mark.parametrize("order", Order)
+@pytest.mark.parametrize("seed", range(20))
+def test_answer_is_the_middle_and_the_end_token(order: Order, seed: int) -> None:
+    mix = make_mix(fim_rate=1.0, orders={order.value: 1.0})
+    example = make_whole(seed, mix)
+    recorder = RecordingRenderer()
+    make_example(make_file(), NEIGHBOURS, mix, cast(Renderer, recorder), random.Random(seed))
+    middle = recorder.calls[0][1]
+    answer = example.token_ids[-example.num_answer_tokens :]
+    assert answer == [*own_renderer().encoder.encode(middle), END]
+
+
+def test_plain_text_has_no_answer() -> None:
+    assert make_whole(1, make_mix(fim_rate=0.0)).num_answer_tokens == 0
+
+
 # ----------------------------------------------------------------------------------- determinism
 
 
@@ -129,6 +152,7 @@ class RecordingRenderer:
     """Keeps what it is asked to render."""
 
     calls: list[tuple[PromptParts, str, Order]] = field(default_factory=list)
+    encoder: TextEncoder = field(default_factory=lambda: own_renderer().encoder)
 
     def render_training(self, parts: PromptParts, middle: str, order: Order) -> list[int]:
         self.calls.append((parts, middle, order))
@@ -220,6 +244,31 @@ def test_long_file_gives_a_window_of_whole_lines() -> None:
     assert len(set(windows)) > 200
 
 
+def test_windows_come_in_the_sizes_that_the_mix_names() -> None:
+    text = "".join(f"line {number}\n" for number in range(1000))
+    mix = make_mix(fim_rate=0.0, windows={"400": 0.5, "4000": 0.5})
+    sizes = [len(middle) for _, middle, _ in record(mix, 400, text)]
+    assert all(180 < size <= 400 or 1900 < size <= 4000 for size in sizes)
+    assert share(sum(size <= 400 for size in sizes), 400) == pytest.approx(0.5, abs=0.08)
+
+
+def test_windows_of_statements_hold_whole_functions() -> None:
+    text = make_python(3, num_functions=60)
+    mix = make_mix(fim_rate=0.0, windows={"2000": 1.0}, statement_rate=1.0)
+    windows = [middle for _, middle, _ in record(mix, 100, text)]
+    assert all(window in text for window in windows)
+    whole = [w for w in windows if not w[0].isspace() and f"{w}{text.partition(w)[2][:1]}" != w]
+    assert len(whole) > 60
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"spans": {"words": 1.0}}, {"windows": {"long": 1.0}}], ids=["span", "window"]
+)
+def test_mix_names_what_it_does_not_know(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"words|long"):
+        ExampleMix(**wrong)
+
+
 # ---------------------------------------------------------------------------------- licence text
 
 
@@ -255,3 +304,38 @@ def test_other_text_is_left_alone(text: str) -> None:
 def test_only_the_first_comment_goes() -> None:
     text = "// Copyright 2024\n\n//go:build linux\n\npackage main\n"
     assert strip_licence(text) == "//go:build linux\n\npackage main\n"
+
+
+# ------------------------------------------------------------------------------ single functions
+
+FUNCTION = '''\
+def total(values):
+    """Return the sum of all values, each of them counted once."""
+    result = 0
+    for value in values:
+        result += value
+    return result
+'''
+
+
+def test_document_becomes_one_of_its_functions() -> None:
+    text = f"LIMIT = 3\n\n\n{FUNCTION}\n\nprint(total([LIMIT]))\n"
+    mix = make_mix(fim_rate=1.0, function_rate=1.0)
+    for seed in range(20):
+        assert read_hole(make_ids(seed, mix, text)).text == FUNCTION
+
+
+def test_holes_of_a_function_lie_in_its_body() -> None:
+    mix = make_mix(
+        fim_rate=1.0, function_rate=1.0, function_body_rate=1.0, spans={"line": 1.0},
+        orders={"psm": 1.0},
+    )  # fmt: skip
+    starts = [len(read_hole(make_ids(seed, mix, FUNCTION)).before) for seed in range(100)]
+    behind = sum(start >= FUNCTION.index("\n    result") for start in starts)
+    assert behind >= 97  # six tries find one nearly always
+
+
+def test_file_without_functions_stays_a_window() -> None:
+    text = "A = 1\nB = 2\n"
+    mix = make_mix(fim_rate=1.0, function_rate=1.0)
+    assert read_hole(make_ids(1, mix, text)).text == text

@@ -1,11 +1,14 @@
 """Rows are full, borders are right, and a stored position resumes the very same stream."""
 
+import math
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,8 +16,9 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from fimtraining import packing
-from fimtraining.examples import ExampleMix, SourceFile
+from fimtraining.examples import Example, ExampleMix, SourceFile
 from fimtraining.packing import Batch, Corpus, PackedRows, Row, collate, shuffled
+from fimtraining.tokenizer import MARKERS
 from support.tiny_corpus import make_row, write_shard, write_tiny_corpus
 
 # Python 3.12 warns of forking beside other threads; a worker uses none of their locks.
@@ -41,7 +45,8 @@ def same_rows(left: list[Row], right: list[Row]) -> bool:
     return len(left) == len(right) and all(
         torch.equal(a.token_ids, b.token_ids)
         and torch.equal(a.lengths, b.lengths)
-        and a[2:] == b[2:]
+        and torch.equal(a.is_answer, b.is_answer)
+        and a[3:] == b[3:]
         for a, b in zip(left, right, strict=True)
     )
 
@@ -85,9 +90,9 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Paths of the documents in the order in which streams take them up."""
     paths: list[str] = []
 
-    def make_example(file: SourceFile, *_: object) -> list[int]:
+    def make_example(file: SourceFile, *_: object) -> Example:
         paths.append(file.path)
-        return [7, END]
+        return Example([7, END], 1)
 
     monkeypatch.setattr(packing, "make_example", make_example)
     return paths
@@ -159,7 +164,7 @@ def test_loader_resumes_with_the_batches_that_would_have_followed(
     resumed = make_rows(corpus_dir, tokenizer_dir, **place, positions=positions, rotation=stop)
     found = take_batches(resumed, num_workers, 0, 6, {})
     for one, other in zip(expected, found, strict=True):
-        assert all(torch.equal(a, b) for a, b in zip(one[:4], other[:4], strict=True))
+        assert all(torch.equal(a, b) for a, b in zip(one[:5], other[:5], strict=True))
         assert one.stream_positions == other.stream_positions
 
 
@@ -205,6 +210,7 @@ def fill_rows(lengths: list[list[int]]) -> list[Row]:
         Row(
             torch.arange(number * width, (number + 1) * width, dtype=torch.int32),
             torch.tensor(row, dtype=torch.int32),
+            torch.arange(width) % 3 == 1,
             stream=number % 2,
             position=10 + number,
         )
@@ -258,6 +264,59 @@ def test_surplus_examples_get_no_loss(lengths: list[list[int]], max_examples: in
     assert torch.equal(batch.targets[:border], plain.targets[:border])
     assert bool((batch.targets[border:] == -100).all())
     assert torch.equal(batch.cu_seqlens[:kept], plain.cu_seqlens[:kept])
+
+
+@settings(deadline=None)
+@given(ROWS, st.integers(1, 40))
+def test_weight_lies_where_an_answer_token_is_predicted(
+    lengths: list[list[int]], max_examples: int
+) -> None:
+    rows = fill_rows(lengths)
+    batch = collate(rows, max_examples, middle_weight=5.0, context_weight=0.25)
+    is_answer = [flag for row in rows for flag in row.is_answer.tolist()]
+    for place, weight in enumerate(batch.weights.tolist()):
+        if int(batch.targets[place]) == -100:
+            assert weight == 0.0
+        else:
+            assert weight == (5.0 if is_answer[place + 1] else 0.25)
+
+
+def test_weights_of_real_rows_are_on_middles_and_end_tokens(
+    corpus_dir: Path, tokenizer_dir: Path
+) -> None:
+    rows = make_rows(corpus_dir, tokenizer_dir, row_tokens=6000)
+    rows.mix = replace(rows.mix, fim_rate=1.0, orders={"psm": 1.0}, spans={"line": 1.0})
+    taken = list(islice(rows, 10))
+    batch = collate(taken, 200, middle_weight=5.0)
+    ends = batch.targets == END
+    assert int(ends.sum()) > 20
+    assert bool((batch.weights[ends] == 5.0).all())
+    middle_marker = MARKERS.index("<|fim_middle|>")
+    for start, end in pairwise(batch.cu_seqlens.unique().tolist()):
+        ids, weights = batch.token_ids[start:end], batch.weights[start:end]
+        marker = (ids == middle_marker).nonzero()
+        if len(marker):  # not cut before its middle
+            at = int(marker[0])
+            assert bool((weights[:at] == 1.0).all())
+            assert bool((weights[at:-1] == 5.0).all())
+
+
+def test_long_files_are_visited_more_often(corpus_dir: Path) -> None:
+    corpus = Corpus(corpus_dir, "train")
+    assert corpus.visits(0).tolist() == list(range(len(corpus)))
+    counts = np.bincount(corpus.visits(100))
+    expected = [math.ceil(len(corpus.file(i).text) / 100) for i in range(len(corpus))]
+    assert counts.tolist() == expected
+
+
+def test_named_repositories_are_visited_more_often(corpus_dir: Path) -> None:
+    corpus = Corpus(corpus_dir, "train")
+    name = corpus.file(0).repository
+    once, counts = (
+        np.bincount(corpus.visits(100, factors)) for factors in ({}, {name: 3, "nobody/none": 9})
+    )
+    factors = [3 if corpus.file(i).repository == name else 1 for i in range(len(corpus))]
+    assert counts.tolist() == (once * factors).tolist()
 
 
 def test_batch_remembers_the_last_position_of_each_stream() -> None:

@@ -1,11 +1,13 @@
 """A run of a few thousand weights learns, stops, resumes as if it never had, and leaves a model."""
 
+import hashlib
 import json
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from typer.testing import CliRunner
 
 from fimserve.models import load_model
 from fimtraining import pretrain
+from fimtraining.export import load_weights, save_model
+from fimtraining.model import TrainingLlama
 from fimtraining.packing import Corpus
 from fimtraining.pretrain import (
     PretrainRecipe,
@@ -215,6 +219,66 @@ def test_validation_is_fixed_and_only_of_held_out_files(
     assert len(Corpus(corpus_dir, "validation", "go")) == 1
 
 
+def test_weighted_recipe_is_validated_by_order_on_middles_alone(
+    recipe: PretrainRecipe, corpus_dir: Path, tokenizer_dir: Path
+) -> None:
+    tokenizer = tokenizer_dir / "tokenizer.json"
+    weighted = replace(recipe, middle_weight=5.0, row_tokens=3000)
+    batches = make_validation(weighted, corpus_dir, tokenizer, ["python"])
+    assert list(batches) == ["python", "middle-psm", "middle-spm", "middle-middle-increment"]
+    plain = make_validation(replace(recipe, row_tokens=3000), corpus_dir, tokenizer, ["python"])
+    assert torch.equal(plain["python"].token_ids, batches["python"].token_ids)
+    assert set(batches["python"].weights.tolist()) == {0.0, 1.0}
+    for order in ("psm", "spm"):
+        weights = batches[f"middle-{order}"].weights
+        assert 0 < float(weights.mean()) < 0.6
+
+
+# ------------------------------------------------------------------------------------ warm start
+
+
+def test_run_starts_from_a_checkpoint_and_records_which(
+    recipe: PretrainRecipe, corpus_dir: Path, tokenizer_dir: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(9)
+    origin = TrainingLlama(recipe.model)
+    save_model(origin, tokenizer_dir, tmp_path / "origin", torch.float32)
+    still = replace(
+        recipe,
+        starts_from="origin",
+        optimiser=replace(recipe.optimiser, learning_rate=0.0),
+        schedule=replace(recipe.schedule, num_steps=1),
+    )
+    (tmp_path / "run").mkdir()
+    train(
+        still, corpus_dir, tokenizer_dir, tmp_path / "run",
+        num_workers=0, resume=False, stop_after_s=1e9, process=ALONE, init_dir=tmp_path / "origin",
+    )  # fmt: skip
+    twin = TrainingLlama(recipe.model)
+    load_weights(tmp_path / "run" / "model", twin)
+    for name, weight in origin.state_dict().items():
+        assert torch.equal(twin.state_dict()[name], weight.bfloat16().float()), name
+    saved = json.loads((tmp_path / "run" / "recipe.json").read_text())
+    content = (tmp_path / "origin" / "model.safetensors").read_bytes()
+    assert saved["starts_from"] == "origin"
+    assert saved["init_sha256"] == hashlib.sha256(content).hexdigest()
+    first = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[0])
+    assert first["step"] == 0
+    assert first["validation/python"] > 0
+
+
+@pytest.mark.parametrize("name", ["", "origin"])
+def test_recipe_and_command_must_agree_on_the_start(
+    name: str, recipe: PretrainRecipe, corpus_dir: Path, tokenizer_dir: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(RecipeError, match="both or neither"):
+        train(
+            replace(recipe, starts_from=name), corpus_dir, tokenizer_dir, tmp_path,
+            num_workers=0, resume=False, stop_after_s=1e9, process=ALONE,
+            init_dir=None if name else tokenizer_dir,
+        )  # fmt: skip
+
+
 def test_training_needs_held_out_files(
     recipe: PretrainRecipe, tokenizer_dir: Path, tmp_path: Path
 ) -> None:
@@ -347,6 +411,7 @@ def test_command_stops_and_resumes(
 
 PARALLEL = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 import torch
 from fimtraining.pretrain import join_processes, load_recipe, train

@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 
 from fimtraining.spans import (
     SAMPLERS,
+    sample_block,
+    sample_line,
     sample_rest_of_line,
     sample_short,
+    sample_tail,
     sample_uniform,
     sample_whole_lines,
 )
@@ -103,3 +106,46 @@ def test_uniform_cuts_reach_everywhere() -> None:
     }
     cuts = Counter(cut for span in spans for cut in span)
     assert all(700 < cuts[place] < 900 for place in range(5))
+
+
+@settings(deadline=None)
+@given(text=TEXTS, seed=SEEDS)
+def test_line_is_one_line(text: str, seed: int) -> None:
+    start, end = sample_line(text, random.Random(seed))
+    assert "\n" not in text[start:end].removeprefix("\n").removesuffix("\n")
+    indent = text[text.rfind("\n", 0, start) + 1 : start]
+    assert not indent.strip(" \t") or text[start : start + 1] == "\n"
+    assert text[end : end + 1] in ("", "\n") or text[end - 1] == "\n"
+
+
+def test_line_comes_with_each_combination_of_borders() -> None:
+    seen: Counter[tuple[str, bool]] = Counter()
+    for seed in range(1000):
+        start, end = sample_line(CODE, random.Random(seed))
+        opening = "break" if CODE[start] == "\n" else "code"
+        opening = "indentation" if CODE[start] in " \t" else opening
+        seen[opening, CODE[end - 1] == "\n"] += 1
+    assert len(seen) == 6
+    assert min(seen.values()) > 30
+
+
+def test_block_holds_what_is_indented_below_a_line() -> None:
+    text = "def f(x):\n    y = x\n\n    return y\n\n\nprint(f(1))\n"
+    found = {text[slice(*sample_block(text, random.Random(seed)))].strip() for seed in range(200)}
+    assert "y = x\n\n    return y" in found
+    assert "def f(x):\n    y = x\n\n    return y" in found
+    assert not any("return y" in block and "print" in block for block in found)
+
+
+@settings(deadline=None)
+@given(text=TEXTS, seed=SEEDS)
+def test_tail_stays_in_its_line(text: str, seed: int) -> None:
+    start, end = sample_tail(text, random.Random(seed))
+    assert "\n" not in text[start:end]
+
+
+def test_tail_leaves_closing_brackets_to_the_suffix_at_times() -> None:
+    text = "print(area(2.0))"
+    ends = Counter(sample_tail(text, random.Random(seed)).end for seed in range(600))
+    assert ends[len(text)] > 300
+    assert ends[len(text) - 2] > 100

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from fimserve.models import quantise_checkpoint
 from fimtraining import validate
-from fimtraining.export import save_model
+from fimtraining.export import load_weights, save_model
 from fimtraining.model import TrainingLlama
 from fimtraining.pretrain import Process, load_recipe, train
 
@@ -24,7 +24,7 @@ def model(recipe_file: Path) -> TrainingLlama:
 def test_weights_come_back(model: TrainingLlama, tokenizer_dir: Path, tmp_path: Path) -> None:
     save_model(model, tokenizer_dir, tmp_path, torch.float32)
     twin = TrainingLlama(model.shape)
-    validate.load_for_validation(tmp_path, twin)
+    load_weights(tmp_path, twin)
     for name, weight in model.state_dict().items():
         assert torch.equal(twin.state_dict()[name], weight), name
 
@@ -35,7 +35,7 @@ def test_quantised_weights_come_back_multiplied_out(
     save_model(model, tokenizer_dir, tmp_path / "plain", torch.float32)
     quantise_checkpoint(tmp_path / "plain", tmp_path / "int8")
     twin = TrainingLlama(model.shape)
-    validate.load_for_validation(tmp_path / "int8", twin)
+    load_weights(tmp_path / "int8", twin)
     for name, weight in model.state_dict().items():
         step = weight.abs().amax(-1, keepdim=True) / 127
         assert bool(((twin.state_dict()[name] - weight).abs() <= 0.51 * step).all()), name

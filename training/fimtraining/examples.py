@@ -9,14 +9,19 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from fimserve.prompt import Order, PromptParts, Renderer, Snippet
-from fimtraining.spans import SAMPLERS
+from fimtraining.functions import FunctionText, draw_function
+from fimtraining.spans import SAMPLERS, Span
 
 # A comment block at the very top that speaks of licence or copyright, whatever its marks.
 _TOP_COMMENT = re.compile(
     r"\A\s*(?:/\*.*?\*/|(?:^[ \t]*(?://|#)[^\n]*\n)+)\s*", re.DOTALL | re.MULTILINE
 )
+# A line that opens something new: neither indented nor the closing line of a block.
+_STATEMENT = re.compile(r"^[A-Za-z_@#/]", re.MULTILINE)
+_INDENTED = (" ", "\t", "\n", "}", ")", "]")
 _LICENCE_WORD = re.compile(r"licen[sc]e|copyright", re.IGNORECASE)
 
 
@@ -51,6 +56,28 @@ class ExampleMix:
     """Characters of another file, cut at a line's end."""
     max_document_chars: int = 24_000
     """Longer files give one window of this size, drawn anew each epoch."""
+    windows: Mapping[str, float] = field(default_factory=dict)
+    """Characters of a window -> weight; an example's window has half to all of the drawn number.
+    Empty: `max_document_chars` is the one size."""
+    statement_rate: float = 0.0
+    """Share of windows that begin and end at a line without indentation, where one is near."""
+    visit_chars: int = 0
+    """A file comes once an epoch for each so many characters; 0: every file comes once."""
+    repository_visits: Mapping[str, int] = field(default_factory=dict)
+    """Repository -> how many times as often its files come."""
+    function_rate: float = 0.0
+    """Share of documents that are one function of the file instead of a window of it."""
+    max_function_chars: int = 2000
+    """Longer functions are not taken alone."""
+    function_body_rate: float = 0.8
+    """Share of a function's holes that lie behind its signature and docstring, where one does."""
+
+    def __post_init__(self) -> None:
+        """Refuse names of spans and sizes of windows that mean nothing."""
+        if unknown := set(self.spans) - set(SAMPLERS):
+            raise ValueError(f"unknown spans {sorted(unknown)}; known are {sorted(SAMPLERS)}")
+        if wrong := [size for size in self.windows if not size.isdigit()]:
+            raise ValueError(f"windows are numbers of characters, not {wrong}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +90,24 @@ class SourceFile:
     text: str
 
 
+class Example(NamedTuple):
+    """One training sequence."""
+
+    token_ids: list[int]
+    """Prompt, middle and end token."""
+    num_answer_tokens: int
+    """Tokens at the end that the model shall write at a cursor: the middle and the end token. 0 for
+    plain text, which asks nothing."""
+
+
 def make_example(
     file: SourceFile,
     neighbours: Sequence[SourceFile],
     mix: ExampleMix,
     renderer: Renderer,
     rng: random.Random,
-) -> list[int]:
-    """Return the token ids of one example, end token included.
+) -> Example:
+    """Return one example, end token included.
 
     Args:
         file: The document.
@@ -83,7 +120,10 @@ def make_example(
         Prompt, middle and end token, whatever their number.
     """
     text = file.text if rng.random() < mix.licence_header_rate else strip_licence(file.text)
-    text = _window(text, mix.max_document_chars, rng)
+    alone = _draw_function(text, file.language, mix, rng)
+    text = alone.text if alone else _draw_window(text, mix, rng)
+    # The line break before the first statement belongs to a hole at the end of the line above.
+    first_start = alone.body_start - 1 if alone and rng.random() < mix.function_body_rate else 0
     snippets: tuple[Snippet, ...] = ()
     if neighbours and rng.random() < mix.repository_rate:
         chosen = rng.sample(neighbours, min(len(neighbours), rng.randint(1, mix.max_snippets)))
@@ -95,8 +135,10 @@ def make_example(
     repo = file.repository.rpartition("/")[2] if has_path and rng.random() < 0.5 else None
     parts = PromptParts("", None, path=path, repo=repo, language=file.language, snippets=snippets)
     if rng.random() >= mix.fim_rate:
-        return renderer.render_training(parts, text, Order.PSM)  # no suffix: no order
-    return _make_hole(text, parts, mix, renderer, rng)
+        # No suffix: no order.
+        return Example(renderer.render_training(parts, text, Order.PSM), num_answer_tokens=0)
+    span = _draw_span(text, first_start, mix, rng)
+    return _make_hole(text, span, parts, mix, renderer, rng)
 
 
 def strip_licence(text: str) -> str:
@@ -107,11 +149,34 @@ def strip_licence(text: str) -> str:
     return text[top.end() :]
 
 
+def _draw_function(
+    text: str, language: str, mix: ExampleMix, rng: random.Random
+) -> FunctionText | None:
+    if rng.random() >= mix.function_rate:
+        return None
+    return draw_function(text, language, mix.max_function_chars, rng)
+
+
+def _draw_span(text: str, first_start: int, mix: ExampleMix, rng: random.Random) -> Span:
+    """Return a hole that begins at `first_start` or behind it, where a few tries find one."""
+    sample = SAMPLERS[_draw(mix.spans, rng)]
+    for _ in range(6):
+        span = sample(text, rng)
+        if span.start >= first_start:
+            break
+    return span
+
+
 def _make_hole(
-    text: str, parts: PromptParts, mix: ExampleMix, renderer: Renderer, rng: random.Random
-) -> list[int]:
+    text: str,
+    span: Span,
+    parts: PromptParts,
+    mix: ExampleMix,
+    renderer: Renderer,
+    rng: random.Random,
+) -> Example:
     order = Order(_draw(mix.orders, rng))
-    start, end = SAMPLERS[_draw(mix.spans, rng)](text, rng)
+    start, end = span
     middle, increment = text[start:end], ""
     if order is Order.MIDDLE_INCREMENT:
         # What was typed since the anchor is encoded by itself: fragment tokenisation, EFIM.
@@ -126,11 +191,32 @@ def _make_hole(
         snippets=parts.snippets,
         increment=increment,
     )
-    return renderer.render_training(filled, middle, order)
+    token_ids = renderer.render_training(filled, middle, order)
+    return Example(token_ids, len(renderer.encoder.encode_continuation(middle)) + 1)
 
 
 def _draw(weights: Mapping[str, float], rng: random.Random) -> str:
     return rng.choices(list(weights), list(weights.values()))[0]
+
+
+def _draw_window(text: str, mix: ExampleMix, rng: random.Random) -> str:
+    if not mix.windows:
+        return _window(text, mix.max_document_chars, rng)
+    max_chars = int(int(_draw(mix.windows, rng)) * rng.uniform(0.5, 1.0))
+    window = _window(text, max_chars, rng)
+    return _whole_statements(window) if rng.random() < mix.statement_rate else window
+
+
+def _whole_statements(text: str) -> str:
+    """Return the text from its first line without indentation to before its last one.
+
+    A third of the text may go at either end; where no such line is found, that end stays.
+    """
+    third = len(text) // 3
+    first = _STATEMENT.search(text, 0, third)
+    start = first.start() if first and text[:1] in _INDENTED else 0
+    ends = [m.start() for m in _STATEMENT.finditer(text, len(text) - third)]
+    return text[start : ends[-1] if ends else len(text)]
 
 
 def _window(text: str, max_chars: int, rng: random.Random) -> str:

@@ -2,11 +2,13 @@
 
 import json
 import shutil
+import tempfile
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
+from fimserve.models import export_checkpoint
 from fimtraining.model import TrainingLlama
 
 FIM_METADATA = {
@@ -43,6 +45,19 @@ def save_model(
     _write_json(out / "fim.json", FIM_METADATA)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(tokenizer_dir / name, out / name)
+
+
+def load_weights(model_dir: Path, model: TrainingLlama) -> None:
+    """Fill a training model with the weights of a Hugging Face directory, multiplied out.
+
+    Args:
+        model_dir: Plain or int8 checkpoint of the model's shape.
+        model: Model to fill.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        plain = export_checkpoint(model_dir, Path(scratch), torch.float32)
+        weights = load_file(plain / "model.safetensors")
+    model.load_state_dict({name.removeprefix("model."): w for name, w in weights.items()})
 
 
 def _write_json(path: Path, value: object) -> None:

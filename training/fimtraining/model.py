@@ -118,12 +118,17 @@ class TrainingLlama(nn.Module):
         return normed
 
     def forward(
-        self, token_ids: Tensor, targets: Tensor, positions: Tensor, cu_seqlens: Tensor
+        self,
+        token_ids: Tensor,
+        targets: Tensor,
+        positions: Tensor,
+        cu_seqlens: Tensor,
+        weights: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Return the mean cross-entropy in nats and the mean squared log-normaliser.
+        """Return the weighted mean cross-entropy in nats and the mean squared log-normaliser.
 
-        The second is the z-loss of PaLM (arXiv 2204.02311, section 5), which keeps tied logits
-        from drifting in bf16.
+        Without weights every target counts the same. The second is the z-loss of PaLM (arXiv
+        2204.02311, section 5), which keeps tied logits from drifting in bf16.
         """
         hidden = self.hidden(token_ids, positions, cu_seqlens)
         logits = functional.linear(hidden, self.embed_tokens.weight).float()  # [T, V]
@@ -131,7 +136,10 @@ class TrainingLlama(nn.Module):
         known = targets >= 0
         chosen = logits.gather(1, targets.clamp(min=0)[:, None])[:, 0]
         count = known.sum().clamp(min=1)
-        loss = ((normaliser - chosen) * known).sum() / count
+        if weights is None:
+            loss = ((normaliser - chosen) * known).sum() / count
+        else:
+            loss = ((normaliser - chosen) * weights).sum() / weights.sum().clamp(min=1e-6)
         return loss, (normaliser.square() * known).sum() / count
 
 

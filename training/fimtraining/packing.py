@@ -6,7 +6,7 @@ take every n-th document of an epoch's shuffle, and a position alone resumes it.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from fimserve.prompt import Renderer, TextEncoder, load_format
-from fimtraining.examples import ExampleMix, SourceFile, make_example
+from fimtraining.examples import Example, ExampleMix, SourceFile, make_example
 
 
 class Row(NamedTuple):
@@ -29,6 +29,8 @@ class Row(NamedTuple):
     """[row_tokens] int32."""
     lengths: Tensor
     """[number of examples] int32, adding up to row_tokens."""
+    is_answer: Tensor
+    """[row_tokens] bool, whether a token is of a middle or the end token behind it."""
     stream: int
     """Number of the stream that made it."""
     position: int
@@ -57,6 +59,24 @@ class Corpus:
             table = table.filter(pc.equal(table["language"], language))
         self._columns = {name: table[name].combine_chunks() for name in columns}
         self._first, self._last = self._repository_bounds()
+
+    def visits(self, chars: int, repositories: Mapping[str, int] | None = None) -> np.ndarray:
+        """Return document numbers, each as often as an epoch has it.
+
+        Args:
+            chars: Once for every so many characters; 0: once.
+            repositories: Repository -> how many times as often.
+
+        Returns:
+            Numbers in rising order.
+        """
+        times = np.ones(len(self), dtype=np.int64)
+        if chars:
+            lengths = pc.utf8_length(self._columns["text"]).to_numpy()
+            times = np.maximum(1, -(-lengths // chars))
+        for name, factor in (repositories or {}).items():
+            times[pc.equal(self._columns["repository"], name).to_numpy(False)] *= factor
+        return np.repeat(np.arange(len(self)), times)
 
     def __len__(self) -> int:
         return len(self._columns["text"])
@@ -125,6 +145,7 @@ class PackedRows(IterableDataset[Row]):
         self.row_tokens, self.seed = row_tokens, seed
         self.rank, self.num_ranks = rank, num_ranks
         self.positions, self.rotation = positions or {}, rotation
+        self._visits = corpus.visits(mix.visit_chars, mix.repository_visits)
 
     def __iter__(self) -> Iterator[Row]:
         """Yield rows for ever."""
@@ -139,26 +160,31 @@ class PackedRows(IterableDataset[Row]):
         position = self.positions.get(stream, 0)
         ids: list[int] = []
         lengths: list[int] = []
+        is_answer: list[bool] = []
         while True:
-            example = self._example(position * num_streams + stream, renderer)
+            example, num_answer = self._example(position * num_streams + stream, renderer)
             position += 1
-            example = example[: self.row_tokens - len(ids)]
-            ids += example
-            lengths.append(len(example))
+            flags = [False] * (len(example) - num_answer) + [True] * num_answer
+            room = self.row_tokens - len(ids)
+            ids += example[:room]
+            is_answer += flags[:room]
+            lengths.append(min(room, len(example)))
             if len(ids) == self.row_tokens:
                 yield Row(
                     torch.tensor(ids, dtype=torch.int32),
                     torch.tensor(lengths, dtype=torch.int32),
+                    torch.tensor(is_answer, dtype=torch.bool),
                     stream,
                     position,
                 )
-                ids, lengths = [], []
+                ids, lengths, is_answer = [], [], []
 
-    def _example(self, number: int, renderer: Renderer) -> list[int]:
+    def _example(self, number: int, renderer: Renderer) -> Example:
         """Return the example of a global number: epoch and place in its shuffle."""
-        epoch, place = divmod(number, len(self.corpus))
-        index = shuffled(place, len(self.corpus), f"{self.seed}:{epoch}")
-        rng = random.Random(f"{self.seed}:{epoch}:{index}")
+        epoch, place = divmod(number, len(self._visits))
+        visit = shuffled(place, len(self._visits), f"{self.seed}:{epoch}")
+        rng = random.Random(f"{self.seed}:{epoch}:{visit}")
+        index = int(self._visits[visit])
         near = self.corpus.neighbours(index, rng, self.mix.max_snippets)
         return make_example(self.corpus.file(index), near, self.mix, renderer, rng)
 
@@ -196,17 +222,23 @@ class Batch(NamedTuple):
     """[T] int64, from 0 in each example."""
     cu_seqlens: Tensor
     """[C] int32, example borders from 0 to T, the last one repeated up to a fixed C."""
+    weights: Tensor
+    """[T] float32, share of each target in the loss; 0 where there is none."""
     stream_positions: dict[int, int]
     """Stream -> position, to resume behind this batch."""
 
 
-def collate(rows: list[Row], max_examples: int) -> Batch:
+def collate(
+    rows: list[Row], max_examples: int, middle_weight: float = 1.0, context_weight: float = 1.0
+) -> Batch:
     """Join rows into one batch.
 
     Args:
         rows: Rows of equal size.
         max_examples: Fixed length of `cu_seqlens` less one, so that compiled code sees one shape.
             Surplus examples get no loss.
+        middle_weight: Weight of the targets that are a middle or the end token behind it.
+        context_weight: Weight of all others.
 
     Returns:
         The batch, as long as its rows together.
@@ -223,4 +255,9 @@ def collate(rows: list[Row], max_examples: int) -> Batch:
         borders = torch.cat([borders[:max_examples], borders[-1:]])
     padded = torch.full((max_examples + 1,), len(ids), dtype=torch.int32)
     padded[: len(borders)] = borders.int()
-    return Batch(ids, targets, positions, padded, {row.stream: row.position for row in rows})
+    # A weight belongs to what is predicted, one place before the token itself.
+    is_answer = torch.cat([row.is_answer for row in rows]).roll(-1)
+    weights = torch.where(is_answer, middle_weight, context_weight).float()
+    weights[targets < 0] = 0.0
+    resume = {row.stream: row.position for row in rows}
+    return Batch(ids, targets, positions, padded, weights, resume)

@@ -11,12 +11,13 @@ One long file on purpose: who wants to change a run sees all of it, from recipe 
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import time
 import tomllib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -31,7 +32,7 @@ from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
 from fimtraining.examples import ExampleMix
-from fimtraining.export import save_model
+from fimtraining.export import load_weights, save_model
 from fimtraining.model import ModelShape, TrainingLlama
 from fimtraining.optimiser import Optimisers, OptimiserSettings, Schedule
 from fimtraining.packing import Batch, Corpus, PackedRows, collate
@@ -56,6 +57,12 @@ class PretrainRecipe:
     """Rows per forward and backward pass of one process."""
     max_examples_per_pass: int = 640
     """Examples told apart in one pass; fixed, so that compiled code sees one shape."""
+    middle_weight: float = 1.0
+    """Weight in the loss of a middle and its end token; every other token has 1."""
+    starts_from: str = ""
+    """Name of the model whose weights the run starts from, given by `--init`; empty: from noise."""
+    validation_mix: ExampleMix = field(default_factory=ExampleMix)
+    """Examples of the validation loss per language; the same in all runs, to compare them."""
     validation_every_steps: int = 500
     seed: int = 20
 
@@ -94,7 +101,7 @@ def _build(kind: type, table: dict[str, Any], where: str) -> Any:
             values[name] = tuple(value) if isinstance(value, list) else value
     try:
         return kind(**values)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise RecipeError(f"{where}: {error}") from error
 
 
@@ -161,7 +168,11 @@ def make_batches(
         rows,
         batch_size=recipe.rows_per_pass,
         num_workers=num_workers,
-        collate_fn=partial(collate, max_examples=recipe.max_examples_per_pass),
+        collate_fn=partial(
+            collate,
+            max_examples=recipe.max_examples_per_pass,
+            middle_weight=recipe.middle_weight,
+        ),
         pin_memory=process.device.type == "cuda",
         prefetch_factor=4 if num_workers else None,
     )
@@ -171,15 +182,35 @@ def make_batches(
 def make_validation(
     recipe: PretrainRecipe, directory: Path, tokenizer: Path, languages: list[str]
 ) -> dict[str, Batch]:
-    """Return one fixed batch per language of the held-out repositories."""
+    """Return fixed batches of the held-out repositories.
+
+    One per language of the validation mix, every token alike. Where the recipe weighs middles, also
+    one `middle-ORDER` per order of its own mix over all languages, in which only middles and their
+    end tokens count: how well holes are filled.
+    """
     batches: dict[str, Batch] = {}
     for language in languages:
         corpus = Corpus(directory, "validation", language)
         if len(corpus):
-            rows = iter(PackedRows(corpus, tokenizer, recipe.mix, recipe.row_tokens, recipe.seed))
-            chosen = [next(rows) for _ in range(recipe.rows_per_pass)]
-            batches[language] = collate(chosen, recipe.max_examples_per_pass)
+            batches[language] = _take_batch(recipe, corpus, tokenizer, recipe.validation_mix, 1.0)
+    if recipe.middle_weight != 1.0:
+        corpus = Corpus(directory, "validation")
+        for order in recipe.mix.orders:
+            mix = replace(recipe.mix, fim_rate=1.0, orders={order: 1.0})
+            batches[f"middle-{order}"] = _take_batch(recipe, corpus, tokenizer, mix, 0.0)
     return batches
+
+
+def _take_batch(
+    recipe: PretrainRecipe,
+    corpus: Corpus,
+    tokenizer: Path,
+    mix: ExampleMix,
+    context_weight: float,
+) -> Batch:
+    rows = iter(PackedRows(corpus, tokenizer, mix, recipe.row_tokens, recipe.seed))
+    chosen = [next(rows) for _ in range(recipe.rows_per_pass)]
+    return collate(chosen, recipe.max_examples_per_pass, context_weight=context_weight)
 
 
 # -------------------------------------------------------------------------------------- steps
@@ -188,8 +219,8 @@ def make_validation(
 def run_forward(
     model: nn.Module, batch: Batch, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return loss and z-loss of a batch, in nats per token."""
-    on_device = [t.to(device, non_blocking=True) for t in batch[:4]]
+    """Return weighted loss and z-loss of a batch, in nats per token."""
+    on_device = [t.to(device, non_blocking=True) for t in batch[:5]]
     with torch.autocast(device.type, torch.bfloat16):
         loss, z = model(*on_device)
     return loss, z
@@ -222,10 +253,9 @@ def run_step(
 
 @torch.no_grad()
 def validate(model: nn.Module, batches: dict[str, Batch], process: Process) -> dict[str, float]:
-    """Return the validation loss of each language, in nats per token."""
+    """Return the validation loss of each batch, in nats per token."""
     return {
-        language: float(run_forward(model, batch, process.device)[0])
-        for language, batch in batches.items()
+        name: float(run_forward(model, batch, process.device)[0]) for name, batch in batches.items()
     }
 
 
@@ -268,6 +298,22 @@ def log_metrics(path: Path, writer: SummaryWriter, step: int, values: dict[str, 
         writer.add_scalar(name, value, step)
 
 
+def report_validation(
+    losses: dict[str, float], run_dir: Path, writer: SummaryWriter | None, step: int
+) -> None:
+    """Write and print validation losses, in the first process."""
+    if writer:
+        values = {f"validation/{name}": value for name, value in losses.items()}
+        log_metrics(run_dir / "metrics.jsonl", writer, step, values)
+        rounded = {name: round(value, 4) for name, value in losses.items()}
+        print(f"step {step} validation {rounded}", flush=True)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 # --------------------------------------------------------------------------------------- main
 
 
@@ -281,6 +327,7 @@ def train(
     resume: bool,
     stop_after_s: float,
     process: Process,
+    init_dir: Path | None = None,
 ) -> None:
     """Train until the schedule's end or until the time is over.
 
@@ -293,14 +340,25 @@ def train(
         resume: Go on from the run's checkpoint, if there is one.
         stop_after_s: Seconds after which to write a checkpoint and return.
         process: This process's place among the others.
+        init_dir: Hugging Face directory, plain or int8, whose weights the run starts from.
 
     Raises:
-        RecipeError: If a step's rows do not divide among passes and processes.
+        RecipeError: If a step's rows do not divide among passes and processes, or one of recipe
+            and `init_dir` says that the run starts from a model and the other does not.
     """
+    if bool(recipe.starts_from) != bool(init_dir):
+        raise RecipeError(
+            f"starts_from is {recipe.starts_from!r} and --init {init_dir}; give both or neither"
+        )
     started = time.monotonic()
     torch.manual_seed(recipe.seed)
     torch.set_float32_matmul_precision("high")
-    model = TrainingLlama(recipe.model).to(process.device)
+    model = TrainingLlama(recipe.model)
+    origin = {}
+    if init_dir:
+        load_weights(init_dir, model)
+        origin = {"init_sha256": _sha256(init_dir / "model.safetensors")}
+    model = model.to(process.device)
     optimisers = Optimisers(model, recipe.optimiser)
     checkpoint = run_dir / "checkpoint.pt"
     step, positions = 0, dict[int, int]()
@@ -346,6 +404,8 @@ def train(
     )
     with Progress(*columns, disable=not process.is_first, refresh_per_second=0.2) as progress:
         bar = progress.add_task("train", total=recipe.schedule.num_steps, completed=step, note="")
+        if init_dir and not step:
+            report_validation(validate(compiled, validation, process), run_dir, writer, step)
         since, since_step = time.monotonic(), step
         while step < recipe.schedule.num_steps:
             factor = recipe.schedule.factor(step)
@@ -375,11 +435,7 @@ def train(
                 else False
             )
             if step % recipe.validation_every_steps == 0 or is_end or over:
-                losses = validate(compiled, validation, process)
-                if writer:
-                    values = {f"validation/{name}": value for name, value in losses.items()}
-                    log_metrics(run_dir / "metrics.jsonl", writer, step, values)
-                    print(f"step {step} validation {losses}", flush=True)
+                report_validation(validate(compiled, validation, process), run_dir, writer, step)
                 since, since_step = time.monotonic(), step
             if over or is_end or step % (4 * recipe.validation_every_steps) == 0:
                 save_checkpoint(checkpoint, model, optimisers, step, positions, process)
@@ -391,7 +447,7 @@ def train(
     if process.is_first:
         save_model(model, tokenizer_dir, run_dir / "model")
         (run_dir / "recipe.json").write_text(
-            json.dumps(asdict(recipe), indent=1, default=dict) + "\n"
+            json.dumps(asdict(recipe) | origin, indent=1, default=dict) + "\n"
         )
         print(
             f"step {step} of {recipe.schedule.num_steps}, {time.monotonic() - started:.0f} s",
@@ -416,6 +472,9 @@ def main(
     workers: Annotated[int, typer.Option(help="Data processes per training process.")] = 8,
     resume: Annotated[bool, typer.Option(help="Go on from the run's checkpoint.")] = False,
     stop_after: Annotated[float, typer.Option(help="Seconds, then checkpoint and stop.")] = 1e9,
+    init: Annotated[
+        Path | None, typer.Option(exists=True, help="Hugging Face directory to start from.")
+    ] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="section.key=value")] = None,
 ) -> None:
     """Pretrain the model of a recipe."""
@@ -432,6 +491,7 @@ def main(
             resume=resume,
             stop_after_s=stop_after,
             process=process,
+            init_dir=init,
         )
 
 

@@ -7,26 +7,16 @@ validation: same recipe, same seed.
 """
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
-from safetensors.torch import load_file
 
-from fimserve.models import export_checkpoint
+from fimtraining.export import load_weights
 from fimtraining.model import TrainingLlama
 from fimtraining.packing import Corpus
 from fimtraining.pretrain import Process, load_recipe, make_validation, validate
-
-
-def load_for_validation(model_dir: Path, model: TrainingLlama) -> None:
-    """Fill a training model with the weights of a Hugging Face directory, multiplied out."""
-    with tempfile.TemporaryDirectory() as scratch:
-        plain = export_checkpoint(model_dir, Path(scratch), torch.float32)
-        weights = load_file(plain / "model.safetensors")
-    model.load_state_dict({name.removeprefix("model."): w for name, w in weights.items()})
 
 
 def main(
@@ -38,7 +28,7 @@ def main(
     settings = load_recipe(recipe, [])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = TrainingLlama(settings.model)
-    load_for_validation(model_dir, model)
+    load_weights(model_dir, model)
     languages = Corpus(corpus, "validation").languages()
     batches = make_validation(settings, corpus, model_dir / "tokenizer.json", languages)
     losses = validate(model.to(device).eval(), batches, Process(0, 1, device))
