@@ -119,7 +119,7 @@ def run() -> None:
     # Read when torch is loaded. By default a thread of GNU OpenMP spins for milliseconds at the end
     # of each parallel region; beside an editor at work that keeps the thread it waits for off the
     # core, and a step takes ten times as long (docs/LOG.md, 2026-11-24).
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
         app()
     except Failure as failure:
