@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fimserve.engine.errors import AdapterNotFound
-from fimserve.models import CausalModel, read_adapter
+from fimserve.models import Adapter, CausalModel, read_adapter
 
 MAX_ADAPTERS = 64
 """Adapters in memory at the same time, those on their way out included."""
@@ -103,28 +103,51 @@ class Adapters:
             adapter.num_users -= 1
             self._let_go_if_idle(adapter)
 
-    def load(self, name: str) -> None:
-        """Load an adapter from the directory; one that is loaded already is replaced.
+    def read(self, name: str) -> Adapter:
+        """Return an adapter of the directory; may be called from any thread, and takes a while.
 
-        Fails with a ModelError where the files do not fit the model; the old one then stays.
+        Fails with a ModelError where the files are damaged or not supported.
 
         Args:
             name: A folder of the directory.
 
+        Returns:
+            What `add` takes.
+
         Raises:
-            AdapterNotFound: If there is no such adapter, or no room for one more.
+            AdapterNotFound: If there is no such adapter.
         """
         if self._directory is None:
             raise AdapterNotFound("no adapter directory is set; start with --adapters DIR")
         if name not in self.available():
             available = ", ".join(self.available()) or "none"
             raise AdapterNotFound(f"adapter is {name!r}; the adapter directory holds: {available}")
+        return read_adapter(self._directory / name)
+
+    def add(self, name: str, weights: Adapter) -> None:
+        """Let requests use an adapter; one of the same name that is loaded already is replaced.
+
+        Fails with a ModelError where it does not fit the model, the old one then stays, and with
+        AdapterNotFound where there is no room for one more.
+
+        Args:
+            name: What clients call it.
+            weights: As `read` gives it.
+        """
         slot = self._free_slot()
-        self._model.add_adapter(slot, read_adapter(self._directory / name))
+        self._model.add_adapter(slot, weights)
         self.unload(name)
         self._num_loads += 1
         adapter = LoadedAdapter(name, slot, f"{name}#{self._num_loads}")
         self._by_name[name] = self._by_slot[slot] = adapter
+
+    def load(self, name: str) -> None:
+        """Read an adapter and let requests use it; fails as `read` and `add` do.
+
+        Args:
+            name: A folder of the directory.
+        """
+        self.add(name, self.read(name))
 
     def unload(self, name: str) -> bool:
         """Let an adapter go once nobody uses it any more; return whether it was loaded."""

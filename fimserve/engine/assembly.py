@@ -46,7 +46,8 @@ class Assembly:
         clock: Returns milliseconds.
 
     Raises:
-        EngineSettingsError: If the memory for keys and values holds no block.
+        EngineSettingsError: If the memory for keys and values holds no block, or the directory of
+            adapters is none.
     """
 
     def __init__(
@@ -55,6 +56,8 @@ class Assembly:
         settings: EngineSettings,
         clock: Callable[[], float] = now_ms,
     ) -> None:
+        if settings.adapters is not None and not settings.adapters.is_dir():
+            raise EngineSettingsError(f"adapters is {settings.adapters}; that is no directory")
         self._clock = clock
         self.loaded = loaded
         self.settings = settings

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from fimserve.engine.errors import BrokenEngine, EngineClosed
+from fimserve.engine.errors import BrokenEngine, EngineClosed, QueueFull
 from fimserve.engine.loop import EngineLoop
 from fimserve.engine.request import CompletionRequest
 from fimserve.engine.ticket import Delivery, Ticket
@@ -24,6 +24,12 @@ from fimserve.engine.ticket import Delivery, Ticket
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+MAX_ARRIVED = 1024
+"""Requests that may wait to be planned; further ones are refused."""
+
+PLANNING_MS = 5.0
+"""Time for planning between two steps: one request is planned always, more while it lasts."""
 
 MAX_RESTARTS = 3
 """Loops that may be replaced within a minute."""
@@ -41,6 +47,7 @@ class Bridge:
         self._loop = make_loop()
         self._changed = threading.Condition()
         self._messages: deque[Callable[[EngineLoop], None]] = deque()
+        self._arrived: dict[Ticket, None] = {}  # in order; planning takes time, messages do not
         self._tickets: set[Ticket] = set()
         self._calls: set[Future[Any]] = set()
         self._is_draining = False
@@ -86,6 +93,7 @@ class Bridge:
 
         Raises:
             EngineClosed: If the engine is closed or about to be.
+            QueueFull: If too many have not even been planned.
         """
 
         def note_and_deliver(item: Delivery) -> None:
@@ -93,22 +101,24 @@ class Bridge:
                 self._note_end(ticket)
             deliver(item)
 
-        def submit(loop: EngineLoop) -> None:
-            if ticket in self._tickets:  # else a loop died while it waited, and it was told
-                loop.submit(ticket)
-
         ticket = Ticket(request, arrived_ms, note_and_deliver)
         with self._changed:
             if self._is_closed or self._is_draining:
                 raise EngineClosed("the engine is closed; start a new one")
+            if len(self._arrived) >= MAX_ARRIVED:
+                raise QueueFull(f"{MAX_ARRIVED} requests wait to be planned", retry_after_ms=1000.0)
             self._tickets.add(ticket)
-            self._post(submit)
+            self._arrived[ticket] = None
+            self._changed.notify_all()
         return ticket
 
     def cancel(self, ticket: Ticket) -> None:
         """End a request before the loop's next step; does nothing where it has ended."""
         with self._changed:
-            if ticket in self._tickets:
+            if ticket in self._arrived:
+                del self._arrived[ticket]
+                self._post(lambda loop: loop.decline(ticket, "cancelled"))
+            elif ticket in self._tickets:
                 self._post(lambda loop: loop.end(ticket, "cancelled"))
 
     def call(self, function: Callable[[EngineLoop], T]) -> T:
@@ -174,11 +184,14 @@ class Bridge:
             while self._wait_for_work():
                 try:
                     self._take_messages()
+                    self._take_arrived()
                     if not self._loop.is_idle:
                         self._loop.step()
                 except Exception as error:
                     self._restart(error)
             self._take_messages()
+            for ticket in self._arrived:
+                self._loop.decline(ticket, "cancelled")
             self._loop.end_all("cancelled")
         finally:
             self._fail_the_rest()
@@ -187,7 +200,7 @@ class Bridge:
         """Wait until there is something to do; return False once closed."""
         with self._changed:
             self._changed.wait_for(
-                lambda: self._messages or self._is_closed or not self._loop.is_idle
+                lambda: self._messages or self._arrived or self._is_closed or not self._loop.is_idle
             )
             return not self._is_closed
 
@@ -198,6 +211,26 @@ class Bridge:
                     return
                 message = self._messages.popleft()
             message(self._loop)
+
+    def _take_arrived(self) -> None:
+        """Hand requests to the loop, which plans them, and no more of them than steps can bear.
+
+        One that a newer request of its session has overtaken meanwhile is not planned at all.
+        """
+        started_s = time.monotonic()
+        while True:
+            with self._changed:
+                if not self._arrived:
+                    return
+                ticket = next(iter(self._arrived))
+                del self._arrived[ticket]
+                is_overtaken = any(other.supersedes(ticket) for other in self._arrived)
+            if is_overtaken:
+                self._loop.decline(ticket, "cancelled")
+            else:
+                self._loop.submit(ticket)
+            if (time.monotonic() - started_s) * 1000 > PLANNING_MS:
+                return
 
     def _note_end(self, ticket: Ticket) -> None:
         with self._changed:
@@ -210,6 +243,7 @@ class Bridge:
         with self._changed:
             # Those that still wait for their turn, too: which one the loop died of is not known.
             lost = list(self._tickets)
+            self._arrived.clear()
         now_s = time.monotonic()
         if len(self._restarted_s) == MAX_RESTARTS and now_s - self._restarted_s[0] < 60:
             raise error

@@ -168,7 +168,8 @@ class Engine:
         Fails with AdapterNotFound where there is none of that name, and with a ModelError where
         it does not fit the model.
         """
-        self._bridge.call(lambda loop: loop.parts.adapters.load(name))
+        weights = self._bridge.loop.parts.adapters.read(name)  # here: no stream waits for files
+        self._bridge.call(lambda loop: loop.parts.adapters.add(name, weights))
 
     def unload_adapter(self, name: str) -> bool:
         """Unload a LoRA adapter once no request uses it; return whether it was loaded."""

@@ -81,6 +81,8 @@ class GenerationFactory:
         )
 
     def _make_text(self, request: CompletionRequest, plan: PromptPlan) -> TextStream:
+        # A length that is asked for is kept: no rule but the request's own stop texts ends it.
+        is_free = request.ignore_eos or request.min_tokens > 0
         return TextStream(
             self._token_bytes,
             stops=plan.stop_strings,
@@ -88,7 +90,7 @@ class GenerationFactory:
             suffix=request.suffix or "",
             language=request.language,
             path=request.path,
-            single_line=not plan.is_multiline,
-            trim=request.trim,
+            single_line=not plan.is_multiline and not is_free,
+            trim=request.trim and not is_free,
             num_skipped_bytes=len(plan.removed),
         )

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from fimserve.engine.adapters import Adapters, LoadedAdapter
-from fimserve.engine.answer import Answer
+from fimserve.engine.answer import Answer, make_empty_end
 from fimserve.engine.completion import FinishReason
-from fimserve.engine.errors import BrokenEngine, EngineError
+from fimserve.engine.errors import BrokenEngine, EngineError, QueueFull
 from fimserve.engine.generation import Generation
 from fimserve.engine.generation_factory import GenerationFactory
 from fimserve.engine.kv_manager import CacheKey, KvManager
@@ -94,21 +94,26 @@ class EngineLoop:
     def submit(self, ticket: Ticket) -> None:
         """Take a request in; an older one of its session ends. A refusal is delivered, not raised.
 
-        A prefetch does not end the completion that somebody waits for.
-
         Args:
             ticket: The request.
         """
-        is_background = ticket.request.priority == "background"
-        for older in self._tickets_of_session(ticket):
-            if not is_background or older.request.priority == "background":
-                self.end(older, "cancelled")
+        for older in [other for other in self._answers if ticket.supersedes(other)]:
+            self.end(older, "cancelled")
         try:
             self._admit(ticket)
         except Exception as error:
             _log_refusal(error)
             self._forget(ticket)
             ticket.deliver(error)
+
+    def decline(self, ticket: Ticket, reason: FinishReason) -> None:
+        """Answer a request that was never submitted with nothing.
+
+        Args:
+            ticket: The request.
+            reason: Why.
+        """
+        ticket.deliver(make_empty_end(ticket, reason, self.parts.now_ms()))
 
     def end(self, ticket: Ticket, reason: FinishReason) -> None:
         """End a request and tell; does nothing where it has ended.
@@ -257,6 +262,8 @@ class EngineLoop:
 
     def _admit(self, ticket: Ticket) -> None:
         parts, request = self.parts, ticket.request
+        if ticket.deadline_ms is not None and parts.now_ms() >= ticket.deadline_ms:
+            raise QueueFull("the deadline passed before the request was looked at", 1.0)
         adapter = parts.adapters.acquire(request.adapter)
         self._used_adapters[ticket] = adapter
         session = parts.sessions.open(ticket.session_key)
@@ -264,6 +271,7 @@ class EngineLoop:
             request.tenant, None if adapter is None else adapter.cache_name, request.session
         )
         plan = parts.planner.plan(request, session, lambda ids: parts.kv.peek(key, ids))
+        parts.sessions.recount(ticket.session_key)
         generations: dict[int, Generation] = {}
         sequences: list[Sequence] = []
         for index in range(request.n):
@@ -310,6 +318,7 @@ class EngineLoop:
             first = max(0, sequence.num_prompt_tokens - HISTORY_LEAD_TOKENS)
             if len(sequence.token_ids) > sequence.num_prompt_tokens:
                 answer.session.remember(sequence.token_ids[first:])
+        self.parts.sessions.recount(answer.ticket.session_key)
 
     def _forget(self, ticket: Ticket) -> None:
         """Give back everything that a request holds; does nothing where it holds nothing."""
@@ -331,10 +340,6 @@ class EngineLoop:
     def _slot_of(self, item: WorkItem) -> int:
         adapter = self._used_adapters[self._answer_of(item).ticket]
         return 0 if adapter is None else adapter.slot
-
-    def _tickets_of_session(self, ticket: Ticket) -> list[Ticket]:
-        key = ticket.session_key
-        return [] if key is None else [t for t in self._answers if t.session_key == key]
 
     def check_integrity(self) -> None:
         """Check, while nothing is worked on, that no block and no adapter is still held.

@@ -61,9 +61,10 @@ class CompletionRequest:
     logit_bias: Mapping[int, float] = field(default_factory=dict)
     """Added to the scores of tokens, by id."""
     min_tokens: int = 0
-    """Tokens before which neither the model nor a rule may end the completion."""
+    """Tokens before which the model may not end the completion; above 0, trimming and the line
+    end do not end it either, only `stop` does."""
     ignore_eos: bool = False
-    """Whether end tokens are never chosen: a completion of exactly `max_tokens`."""
+    """Whether neither end tokens nor rules but `stop` end the completion: it has `max_tokens`."""
     deadline_ms: float | None = None
     """Milliseconds after arrival at which the answer ends with what is written by then; a request
     that could not begin before is refused."""

@@ -17,7 +17,7 @@ from fimserve.engine.speculation import MAX_HISTORY_TOKENS, SpeculationGate
 
 SESSION_BYTES = 1024
 """What a session takes besides its anchor and its history, about."""
-TOKEN_BYTES = 8
+TOKEN_BYTES = 36
 
 
 class SessionKey(NamedTuple):
@@ -71,7 +71,7 @@ class SessionBook:
 
     @property
     def num_bytes(self) -> int:
-        """Bytes that the sessions hold together, as counted when each was opened last."""
+        """Bytes that the sessions hold together, as counted last."""
         return self._num_bytes
 
     def open(self, key: SessionKey | None) -> Session:
@@ -80,13 +80,19 @@ class SessionBook:
             return Session()
         session = self._sessions.setdefault(key, Session())
         self._sessions.move_to_end(key)
-        # Sessions grow while they are used; each is counted anew when it is opened again.
+        self.recount(key)
+        return session
+
+    def recount(self, key: SessionKey | None) -> None:
+        """Count a session that has grown, and forget the least recently used for it."""
+        session = None if key is None else self._sessions.get(key)
+        if key is None or session is None:
+            return
         self._num_bytes += session.num_bytes - self._counted.get(key, 0)
         self._counted[key] = session.num_bytes
         while self._num_bytes > self._max_bytes and len(self._sessions) > 1:
             oldest, _ = self._sessions.popitem(last=False)
             self._num_bytes -= self._counted.pop(oldest)
-        return session
 
     def clear(self) -> None:
         """Forget all sessions."""

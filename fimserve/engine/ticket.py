@@ -43,6 +43,22 @@ class Ticket:
             return None
         return SessionKey(request.tenant, request.session)
 
+    def supersedes(self, older: Ticket) -> bool:
+        """Return whether an older request is of no use once this one is there.
+
+        A prefetch does not end the completion that somebody waits for.
+
+        Args:
+            older: A request that came before.
+
+        Returns:
+            Whether both are of one session, and the older one is not more urgent.
+        """
+        key = self.session_key
+        if key is None or older.session_key != key:
+            return False
+        return older.request.priority == "background" or self.request.priority == "interactive"
+
     @property
     def deadline_ms(self) -> float | None:
         """When the answer must be there, by the engine's clock; None where it may take its time."""

@@ -76,6 +76,17 @@ class ModelNames:
         """Names that `GET /v1/models` shows, each once."""
         return tuple(dict.fromkeys((self.served, *self.aliases)))
 
+    def is_own(self, name: str) -> bool:
+        """Return whether a name means the served model, so that no adapter can be asked for by it.
+
+        Args:
+            name: A name.
+
+        Returns:
+            Whether it does.
+        """
+        return name in (*self.listed, *STANDING_NAMES)
+
     def resolve(self, asked: str | None, adapters: Collection[str] = ()) -> "ResolvedModel":
         """Return what the client's model name stands for.
 
@@ -91,12 +102,11 @@ class ModelNames:
         """
         if not asked:
             return ResolvedModel(self.served)
-        known = (*self.listed, *STANDING_NAMES)
-        if asked in known:
+        if self.is_own(asked):
             return ResolvedModel(asked)
         if asked in adapters:
             return ResolvedModel(asked, adapter=asked)
-        known = (*known, *adapters)
+        known = (*self.listed, *STANDING_NAMES, *adapters)
         nearest = difflib.get_close_matches(asked, known, n=1)
         hint = f"Did you mean {nearest[0]!r}?" if nearest else f"Use {self.served!r}."
         raise UnknownModel(

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from fimserve.engine import BrokenEngine, CompletionDelta, CompletionRequest, EngineClosed, Usage
-from fimserve.engine.bridge import MAX_RESTARTS, Bridge
+from fimserve.engine.bridge import MAX_ARRIVED, MAX_RESTARTS, PLANNING_MS, Bridge
 from fimserve.engine.completion import FinishReason
+from fimserve.engine.errors import QueueFull
 from fimserve.engine.ticket import Delivery, Ticket
 
 REQUEST = CompletionRequest("x = ")
@@ -43,6 +44,9 @@ class ScriptedLoop:
                 ticket.deliver(CompletionDelta("t", (1,)))
             else:
                 self.end(ticket, "length")
+
+    def decline(self, ticket: Ticket, reason: FinishReason) -> None:
+        ticket.deliver(CompletionDelta("", (), reason, USAGE))
 
     def end(self, ticket: Ticket, reason: FinishReason) -> None:
         if self._left.pop(ticket, None) is not None:
@@ -197,3 +201,105 @@ def test_loops_that_die_one_after_the_other_are_given_up(
     assert (bridge.num_restarts, bridge.is_alive) == (MAX_RESTARTS, False)
     with pytest.raises(EngineClosed):
         bridge.submit(REQUEST, 0.0, Inbox())
+
+
+class StoppedLoop(ScriptedLoop):
+    """Holds its thread inside the first step until it is let go; counts what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_stepping, self.may_step = threading.Event(), threading.Event()
+        self.submitted: list[Ticket] = []
+
+    def submit(self, ticket: Ticket) -> None:
+        self.submitted.append(ticket)
+        super().submit(ticket)
+
+    def step(self) -> None:
+        self.is_stepping.set()
+        assert self.may_step.wait(10)
+        super().step()
+
+
+@pytest.fixture
+def stopped() -> tuple[Bridge, StoppedLoop]:
+    """A bridge whose thread is inside a step of an endless request."""
+    loop = StoppedLoop()
+    bridge = Bridge(lambda: loop)  # type: ignore[arg-type, return-value]
+    bridge.submit(replace(REQUEST, max_tokens=10**9), 0.0, Inbox())
+    assert loop.is_stepping.wait(10)
+    return bridge, loop
+
+
+def test_what_is_cancelled_or_overtaken_before_its_turn_is_never_planned(
+    stopped: tuple[Bridge, StoppedLoop],
+) -> None:
+    bridge, loop = stopped
+    typed = [replace(REQUEST, prefix="x" * n, session="main.py") for n in range(5)]
+    overtaken = [Inbox() for _ in typed]
+    for request, inbox in zip(typed, overtaken, strict=True):
+        bridge.submit(request, 0.0, inbox)
+    cancelled = Inbox()
+    bridge.cancel(bridge.submit(REQUEST, 0.0, cancelled))
+    loop.may_step.set()
+    ends = [inbox.wait() for inbox in (*overtaken, cancelled)]
+    reasons = [end.finish_reason for end in ends if isinstance(end, CompletionDelta)]
+    assert reasons[:4] == ["cancelled"] * 4
+    assert reasons[4] != "cancelled"
+    assert reasons[5] == "cancelled"
+    assert [ticket.request for ticket in loop.submitted[1:]] == [typed[-1]]
+    bridge.close()
+
+
+def test_a_prefetch_overtakes_no_completion(stopped: tuple[Bridge, StoppedLoop]) -> None:
+    bridge, loop = stopped
+    shown = Inbox()
+    bridge.submit(replace(REQUEST, session="main.py"), 0.0, shown)
+    bridge.submit(replace(REQUEST, session="main.py", priority="background"), 0.0, Inbox())
+    loop.may_step.set()
+    end = shown.wait()
+    assert isinstance(end, CompletionDelta)
+    assert end.finish_reason == "length"
+    bridge.close()
+
+
+def test_too_many_unplanned_requests_are_refused(stopped: tuple[Bridge, StoppedLoop]) -> None:
+    bridge, loop = stopped
+    for _ in range(MAX_ARRIVED):
+        bridge.submit(REQUEST, 0.0, Inbox())
+    with pytest.raises(QueueFull, match="1024 requests wait"):
+        bridge.submit(REQUEST, 0.0, Inbox())
+    loop.may_step.set()
+    bridge.close()
+    assert bridge.num_unfinished == 0
+
+
+def test_steps_go_on_between_requests_that_are_slow_to_plan() -> None:
+    """A flood of them does not stop what is being written."""
+
+    class SlowLoop(ScriptedLoop):
+        num_steps_between: list[int]
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.num_steps_between = [0]
+
+        def submit(self, ticket: Ticket) -> None:
+            threading.Event().wait(PLANNING_MS * 2 / 1000)
+            self.num_steps_between.append(0)
+            super().submit(ticket)
+
+        def step(self) -> None:
+            self.num_steps_between[-1] += 1
+            super().step()
+
+    loop = SlowLoop()
+    bridge = Bridge(lambda: loop)  # type: ignore[arg-type, return-value]
+    bridge.submit(replace(REQUEST, max_tokens=10**9), 0.0, Inbox())
+    inboxes = [Inbox() for _ in range(10)]
+    for inbox in inboxes:
+        bridge.submit(REQUEST, 0.0, inbox)
+    for inbox in inboxes:
+        inbox.wait()
+    bridge.close()
+    assert min(loop.num_steps_between[1:]) >= 1

@@ -275,6 +275,13 @@ def test_a_memory_too_small_for_one_block_is_refused(tiny_model: LoadedModel) ->
         Engine(tiny_model, EngineSettings(kv_memory_mib=1, block_tokens=1 << 20))
 
 
+def test_a_directory_of_adapters_that_is_not_there_is_refused(
+    tiny_model: LoadedModel, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=r"adapters is .*none; that is no directory"):
+        Engine(tiny_model, EngineSettings(adapters=tmp_path / "none"))
+
+
 def test_draining_lets_the_running_end_and_refuses_the_new(tiny_model: LoadedModel) -> None:
     with Engine(tiny_model) as engine:
 

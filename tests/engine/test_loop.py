@@ -219,3 +219,24 @@ def test_times_are_counted_from_the_arrival(tiny_model: LoadedModel) -> None:
     assert usage.queue_ms == 5
     assert usage.ttft_ms == 5
     assert usage.e2e_ms >= 5 + 10 * (len(asked.deltas) - 1)
+
+
+def test_what_sessions_hold_is_counted_while_they_are_used(tiny_model: LoadedModel) -> None:
+    hand = HandLoop(tiny_model, EngineSettings(kv_memory_mib=4, session_memory_mib=1))
+    book = hand.loop.parts.sessions
+    for number in range(12):
+        request = replace(REQUEST, prefix="x = 1\n" * 30_000, session=f"{number}.py", max_tokens=2)
+        hand.complete(replace(request, order=Order.MIDDLE_INCREMENT))
+    assert 1 < len(book) < 12
+    assert book.num_bytes <= 1 << 20
+
+
+@pytest.mark.parametrize("fields", [{"ignore_eos": True}, {"min_tokens": 60}])
+def test_a_length_asked_for_is_kept_whatever_the_rules_say(
+    tiny_model: LoadedModel, fields: dict[str, object]
+) -> None:
+    request = replace(REQUEST, max_tokens=60, multiline=False, trim=True, heal=False)
+    sampled = replace(request, temperature=2.0, seed=1)
+    assert len(HandLoop(tiny_model).complete(sampled).token_ids) < 60
+    free = HandLoop(tiny_model).complete(replace(sampled, **fields))  # type: ignore[arg-type]
+    assert len(free.token_ids) == 60

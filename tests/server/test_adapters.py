@@ -51,3 +51,10 @@ def test_what_the_directory_does_not_hold_is_a_404(client: TestClient, name: str
 @pytest.mark.parametrize("body", [{}, {"name": 5}, {"name": None}])
 def test_a_body_without_a_name_is_a_400(client: TestClient, body: dict[str, object]) -> None:
     assert client.post("/v1/adapters", json=body).status_code == 400
+
+
+@pytest.mark.parametrize("name", ["fake-1b", "fimserve"])
+def test_an_adapter_that_nobody_could_ask_for_is_a_400(client: TestClient, name: str) -> None:
+    answer = client.post("/v1/adapters", json={"name": name})
+    assert answer.status_code == 400
+    assert "rename the folder" in answer.json()["error"]["message"]

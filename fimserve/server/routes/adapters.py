@@ -38,6 +38,12 @@ async def load_adapter(request: Request) -> JSONResponse:
     service = service_of(request)
     body = await read_json_object(request, service.settings.max_body_bytes)
     fields = parse_fields(AdapterFields, body)
+    if service.names.is_own(fields.name):
+        raise BadRequest(
+            f"name is {fields.name!r}; requests that name it get the model itself, "
+            "rename the folder.",
+            param="name",
+        )
     try:
         await run_in_threadpool(service.engine.load_adapter, fields.name)
     except AdapterNotFound as error:
