@@ -12,10 +12,10 @@ from typing import cast
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
 from fimserve import __version__
-from fimserve.server.answer import openai_error
+from fimserve.server.dialect import ErrorShape, ErrorShapes
 from fimserve.server.errors import MethodNotAllowed, ServerError, UnknownRoute, shorten
 from fimserve.server.request_log import RequestLog, record_of
 from fimserve.server.routes import adapters, health, openai
@@ -25,6 +25,9 @@ from fimserve.server.settings import ServerSettings
 __all__ = ["make_app"]
 
 logger = logging.getLogger(__name__)
+
+ROUTES = (health, openai, adapters)
+"""Modules with a `router`, and with `ERROR_SHAPES` where their clients read errors otherwise."""
 
 
 def make_app(
@@ -58,25 +61,33 @@ def make_app(
     )
     names = ModelNames(engine.model_name, settings.model_aliases)
     app.state.service = Service(engine, settings, names, device)
-    app.include_router(health.router)
-    app.include_router(openai.router)
-    app.include_router(adapters.router)
+    app.state.error_shapes = ErrorShapes(_error_shapes())
+    for module in ROUTES:
+        app.include_router(module.router)
     app.add_exception_handler(ServerError, _answer_error)
     app.add_exception_handler(HTTPException, _answer_http_exception)
-    app.add_middleware(RequestLog)
+    app.add_middleware(RequestLog, error_shapes=app.state.error_shapes)
     return app
 
 
-async def _answer_error(request: Request, error: Exception) -> JSONResponse:
+def _error_shapes() -> dict[str, ErrorShape]:
+    shapes: dict[str, ErrorShape] = {}
+    for module in ROUTES:
+        shapes |= getattr(module, "ERROR_SHAPES", {})
+    return shapes
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
     error = cast(ServerError, error)  # registered for this class alone
     record = record_of(request)
     record.finish = record.finish or type(error).__name__
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("request_id=%s failed", record.request_id, exc_info=error)
-    return openai_error(error)
+    shapes = cast(ErrorShapes, request.app.state.error_shapes)
+    return shapes.of(request.url.path)(error)
 
 
-async def _answer_http_exception(request: Request, error: Exception) -> JSONResponse:
+async def _answer_http_exception(request: Request, error: Exception) -> Response:
     """Answer what the router itself refuses: an unknown path, or a wrong method."""
     error = cast(HTTPException, error)  # registered for this class alone
     where = shorten(f"{request.method} {request.url.path}")

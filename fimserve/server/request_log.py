@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fimserve.engine import Usage
-from fimserve.server.answer import openai_error
+from fimserve.server.dialect import ErrorShapes
 from fimserve.server.errors import CLIENT_CLOSED_REQUEST, ClientDisconnected, InternalError
 
 __all__ = ["RequestLog", "RequestRecord", "record_of"]
@@ -58,10 +58,12 @@ class RequestLog:
 
     Args:
         app: What answers.
+        error_shapes: How a failure is said on which path.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, error_shapes: ErrorShapes) -> None:
         self._app = app
+        self._error_shapes = error_shapes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens.
@@ -93,7 +95,8 @@ class RequestLog:
             logger.exception("request_id=%s failed", record.request_id)
             if record.status is None:
                 failure = InternalError(f"fimserve failed; see request {record.request_id}.")
-                await openai_error(failure)(scope, receive, send_with_id)
+                answer = self._error_shapes.of(scope["path"])(failure)
+                await answer(scope, receive, send_with_id)
         finally:
             _log(scope, record)
 

@@ -8,7 +8,7 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from starlette.requests import Request
@@ -32,6 +32,7 @@ from fimserve.server.errors import (
     InternalError,
     RequestCancelled,
 )
+from fimserve.server.principal import principal_of
 from fimserve.server.request_log import RequestRecord, record_of
 from fimserve.server.service import service_of
 
@@ -84,6 +85,7 @@ async def run_completion(
         RequestCancelled: If the engine gave the request up.
     """
     record = record_of(request)
+    asked = replace(asked, tenant=principal_of(request).tenant)
     is_finished = False
     with _translated_errors(record):
         opened = service_of(request).engine.open(asked)
