@@ -20,7 +20,13 @@ from fimserve.engine.runner import Runner
 from fimserve.engine.scheduler import Scheduler, SchedulerSettings
 from fimserve.engine.session_book import SessionBook
 from fimserve.engine.settings import MIB, EngineSettings, EngineSettingsError
-from fimserve.models import BrokenCheckpoint, KvPool, LoadedModel, UnsupportedModel
+from fimserve.models import (
+    BrokenCheckpoint,
+    KvPool,
+    LoadedModel,
+    UnsupportedModel,
+    run_aside,
+)
 from fimserve.prompt import (
     FimFormat,
     Order,
@@ -76,7 +82,9 @@ class Assembly:
                 f"kv_memory_mib is {settings.kv_memory_mib}; one block of {settings.block_tokens} "
                 f"tokens takes {each_bytes} bytes"
             )
-        self._pool = loaded.model.make_pool(self._num_blocks, settings.block_tokens)
+        self._pool = run_aside(
+            lambda: loaded.model.make_pool(self._num_blocks, settings.block_tokens)
+        )
         self._adapters = Adapters(loaded.model, settings.adapters)
 
     def make_loop(self) -> EngineLoop:

@@ -21,7 +21,7 @@ from fimserve.engine.request import CompletionRequest
 from fimserve.engine.settings import EngineSettings
 from fimserve.engine.stats import EngineStats
 from fimserve.engine.ticket import Delivery
-from fimserve.models import LoadedModel, load_model
+from fimserve.models import LoadedModel, load_model, run_aside
 
 
 class Engine:
@@ -168,7 +168,8 @@ class Engine:
         Fails with AdapterNotFound where there is none of that name, and with a ModelError where
         it does not fit the model.
         """
-        weights = self._bridge.loop.parts.adapters.read(name)  # here: no stream waits for files
+        adapters = self._bridge.loop.parts.adapters
+        weights = run_aside(lambda: adapters.read(name))  # no stream waits for files
         self._bridge.call(lambda loop: loop.parts.adapters.add(name, weights))
 
     def unload_adapter(self, name: str) -> bool:

@@ -6,6 +6,7 @@ package imports torch.
 
 from fimserve.models.adapter import Adapter, LowRankChange
 from fimserve.models.adapter_reader import read_adapter
+from fimserve.models.aside import run_aside
 from fimserve.models.causal_model import CausalModel
 from fimserve.models.config import ModelConfig
 from fimserve.models.errors import (
@@ -56,4 +57,5 @@ __all__ = [
     "quantise_checkpoint",
     "read_adapter",
     "resolve_model",
+    "run_aside",
 ]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from fimserve.models.aside import run_aside
 from fimserve.models.causal_model import CausalModel
 from fimserve.models.checkpoint_directory import read_eos_token_ids, read_fim_metadata
 from fimserve.models.config import ModelConfig
@@ -137,7 +138,8 @@ def load_weights(
                     f"{directory}: {stored[name]!r} has shape {list(files.shape(stored[name]))}, "
                     f"config.json says {list(shape)}"
                 )
-        model.fill(WeightSource(files, stored, precision, device))
+        source = WeightSource(files, stored, precision, device)
+        run_aside(lambda: model.fill(source))
     return model
 
 
