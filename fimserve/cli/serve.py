@@ -182,8 +182,8 @@ def build_curl_line(url: str) -> str:
         One line for a POSIX shell.
     """
     body = {
-        "prompt": "def area(radius):\n    return ",
-        "suffix": "\n\nprint(area(2.0))\n",
+        "prompt": "def load(path):\n    with open(path) as file:\n        return ",
+        "suffix": '\n\n\nconfig = load("config.json")\n',
         "max_tokens": 32,
         "temperature": 0,
     }
