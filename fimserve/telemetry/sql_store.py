@@ -10,7 +10,7 @@ from concurrent.futures import Future
 
 from fimserve.telemetry.batch import Batch
 from fimserve.telemetry.database import BatchRefused, Database, DatabaseAway
-from fimserve.telemetry.errors import StoreUnavailable
+from fimserve.telemetry.errors import StoreUnavailable, TelemetryError
 from fimserve.telemetry.event import Event
 from fimserve.telemetry.group_commit import GroupCommit
 from fimserve.telemetry.keeper import Keeper
@@ -143,6 +143,9 @@ class SqlEventStore:
         except DatabaseAway as error:
             logger.warning("the event database is away, events go to the spool: %s", error)
             return False
+        except TelemetryError:
+            self._database.drop_connections()
+            raise
         return True
 
     def _commit(self, batches: Sequence[Batch]) -> Sequence[Appended | Exception]:
