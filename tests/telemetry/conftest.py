@@ -9,9 +9,9 @@ from support.postgres import Postgres, run_postgres
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres() -> Iterator[Postgres]:
     """Return a running PostgreSQL."""
-    with run_postgres(tmp_path_factory.mktemp("pg")) as server:
+    with run_postgres() as server:
         yield server
 
 

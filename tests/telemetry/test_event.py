@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fimserve.telemetry import EVENT_RULES, Event, EventError
@@ -22,11 +22,13 @@ ACCEPTED: dict[str, Any] = {
 PERSISTED = ACCEPTED | {"type": "persisted", "after_s": 30}
 
 
+@settings(deadline=None)
 @given(any_event())
 def test_an_event_is_the_same_after_json(event: Event) -> None:
     assert Event.from_json(json.loads(json.dumps(event.to_json()))) == event
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(EVENT_RULES)), st.none() | st.booleans() | st.floats()
        | st.integers() | st.text() | st.lists(st.integers(), max_size=2)))  # fmt: skip
 def test_whatever_comes_is_an_event_or_an_error_that_names_a_field(record: dict[str, Any]) -> None:
@@ -42,6 +44,7 @@ def test_whatever_comes_is_an_event_or_an_error_that_names_a_field(record: dict[
         assert str(problem).startswith(problem.field)
 
 
+@settings(deadline=None)
 @given(any_event(), st.data())
 def test_a_value_of_the_wrong_type_is_refused(event: Event, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(EVENT_RULES)))
