@@ -94,6 +94,7 @@ def load_settings(
     server_flags: Mapping[str, object],
     config: Path | None,
     engine_flags: Mapping[str, object] | None = None,
+    telemetry_flags: Mapping[str, object] | None = None,
 ) -> Settings:
     """Return the settings that hold for this run.
 
@@ -102,6 +103,7 @@ def load_settings(
         server_flags: The same for the keys of `[server]`.
         config: Settings file; None reads none.
         engine_flags: The same for the keys of `[engine]`.
+        telemetry_flags: The same for the keys of `[telemetry]`.
 
     Returns:
         The settings; `model_fields_set` holds the keys that somebody set.
@@ -124,7 +126,11 @@ def load_settings(
             return init_settings, env_settings, InitSettingsSource(settings_cls, file_values)
 
     given: dict[str, Any] = _without_absent(flags)
-    for table, table_flags in (("server", server_flags), ("engine", engine_flags or {})):
+    for table, table_flags in (
+        ("server", server_flags),
+        ("engine", engine_flags or {}),
+        ("telemetry", telemetry_flags or {}),
+    ):
         if given_here := _without_absent(table_flags):
             given[table] = given_here
     try:

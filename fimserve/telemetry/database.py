@@ -26,6 +26,8 @@ __all__ = ["BatchRefused", "Database", "DatabaseAway", "TypeCount"]
 
 logger = logging.getLogger(__name__)
 
+PAGE_EVENTS = 5_000
+"""Rows that are read at once."""
 MAX_DELETED_AT_ONCE = 1_000
 """Rows of one deleting transaction: writers wait for no longer than it takes."""
 PAUSE_BETWEEN_DELETES_S = 0.02
@@ -147,13 +149,12 @@ class Database:
             return connection.scalar(select(func.count()).select_from(EVENT_TEXTS)) or 0
 
     def read_events(
-        self, since_ms: int = 0, num_at_once: int = 5_000, with_text: bool = False
+        self, since_ms: int = 0, with_text: bool = False
     ) -> Iterator[list[dict[str, Any]]]:
         """Yield the rows of `events` in the order in which they were stored.
 
         Args:
             since_ms: Moment of reception from which to read, in Unix milliseconds.
-            num_at_once: Rows of one list.
             with_text: Whether code comes along.
 
         Yields:
@@ -167,7 +168,7 @@ class Database:
             )
         last_seq = 0
         while True:
-            page = query.where(EVENTS.c.seq > last_seq).limit(num_at_once)
+            page = query.where(EVENTS.c.seq > last_seq).limit(PAGE_EVENTS)
             with self._read() as connection:
                 rows = [dict(row) for row in connection.execute(page).mappings()]
             if not rows:
