@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "export", "prune", "stats"]
 
 app = typer.Typer(
-    help="Look into the event store: counts, an export, deletion by age.",
+    help="Look into the event store: counts, an export, deletion.",
     no_args_is_help=True,
     add_completion=False,
 )

@@ -117,14 +117,13 @@ class Database:
         Returns:
             Number of deleted events.
         """
-        texts = EVENT_TEXTS.c
-        self._delete_in_steps(
-            EVENT_TEXTS, tuple_(texts.tenant, texts.id), texts.received_ms, texts_before_ms
-        )
-        if events_before_ms is None:
-            return 0
-        columns = EVENTS.c
-        return self._delete_in_steps(EVENTS, columns.seq, columns.received_ms, events_before_ms)
+        num_texts = self._delete_in_steps(EVENT_TEXTS, texts_before_ms)
+        num_events = 0
+        if events_before_ms is not None:
+            num_events = self._delete_in_steps(EVENTS, events_before_ms)
+        if num_texts or num_events:
+            self._forget_old_pages()
+        return num_events
 
     def count_by_type(self) -> list[TypeCount]:
         """Return how many events there are, by tenant and type."""
@@ -194,18 +193,29 @@ class Database:
         )
         return done.rowcount
 
-    def _delete_in_steps(self, table: Table, key: Any, received: Any, before_ms: int) -> int:
-        oldest = select(key).where(received < before_ms).limit(MAX_DELETED_AT_ONCE)
-        if key is not EVENTS.c.seq:
-            oldest = select(*key.clauses).where(received < before_ms).limit(MAX_DELETED_AT_ONCE)
+    def _delete_in_steps(self, table: Table, before_ms: int) -> int:
+        keys = list(table.primary_key)
+        oldest = select(*keys).where(table.c.received_ms < before_ms).limit(MAX_DELETED_AT_ONCE)
         num_deleted = 0
         while True:
             with self._begin() as connection:
-                num = connection.execute(delete(table).where(key.in_(oldest))).rowcount
+                found = delete(table).where(tuple_(*keys).in_(oldest))
+                num = connection.execute(found).rowcount
             num_deleted += num
             if num < MAX_DELETED_AT_ONCE:
                 return num_deleted
             time.sleep(PAUSE_BETWEEN_DELETES_S)
+
+    def _forget_old_pages(self) -> None:
+        """Empty SQLite's log, where deleted code still stands as it was written."""
+        if self._location.file is None:
+            return
+        with self._write_lock, _translated_errors():
+            raw = self._engine.raw_connection()
+            try:
+                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                raw.close()
 
     @contextmanager
     def _begin(self) -> Iterator[Connection]:
