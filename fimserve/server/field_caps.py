@@ -1,4 +1,4 @@
-"""The operator's caps on what every dialect may send: stops, snippets, characters, lengths.
+"""The operator's caps, checked field by field: stops, snippets, characters.
 
 Where a client's generous value harms nobody it is clamped; where silence would be wrong it is
 refused, with the field's name in that dialect.
