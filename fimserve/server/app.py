@@ -19,7 +19,17 @@ from fimserve import __version__
 from fimserve.server.dialect import ErrorShape, ErrorShapes
 from fimserve.server.errors import MethodNotAllowed, ServerError, UnknownRoute, shorten
 from fimserve.server.request_log import RequestLog, record_of
-from fimserve.server.routes import adapters, events, health, openai
+from fimserve.server.routes import (
+    adapters,
+    completions,
+    deepseek,
+    events,
+    health,
+    llama_cpp,
+    llama_cpp_state,
+    mistral,
+    openai,
+)
 from fimserve.server.service import CompletionEngine, ModelNames, Service
 from fimserve.server.settings import ServerSettings
 from fimserve.telemetry import EventStore
@@ -28,7 +38,17 @@ __all__ = ["make_app"]
 
 logger = logging.getLogger(__name__)
 
-ROUTES = (health, openai, adapters, events)
+ROUTES = (
+    health,
+    completions,
+    openai,
+    deepseek,
+    mistral,
+    llama_cpp,
+    llama_cpp_state,
+    adapters,
+    events,
+)
 """Modules with a `router`, and with `ERROR_SHAPES` where their clients read errors otherwise."""
 
 
