@@ -1,47 +1,69 @@
-"""The operator's caps on what a completion request carries, checked alike for every dialect.
+"""The operator's caps on what every dialect may send: stops, snippets, characters, lengths.
 
-Knows sizes and how to say which one is too large; what a field is called is the dialect's business.
+Where a client's generous value harms nobody it is clamped; where silence would be wrong it is
+refused, with the field's name in that dialect.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 
 from fimserve.server.errors import BadRequest
 from fimserve.server.settings import ServerSettings
 
-__all__ = ["check_context", "check_stops"]
+__all__ = ["check_context", "check_snippets", "check_stops"]
 
 
-def check_stops(stops: Collection[str], settings: ServerSettings, param: str = "stop") -> None:
-    """Check the stop strings of a request.
+def check_stops(stops: Sequence[str], settings: ServerSettings, param: str = "stop") -> None:
+    """Refuse too many stop strings, or one that is too long.
 
     Args:
-        stops: The strings.
-        settings: The operator's caps.
-        param: What the dialect calls them.
+        stops: The stop strings.
+        settings: The caps.
+        param: The dialect's name of the field.
 
     Raises:
-        BadRequest: If there are too many or one is too long.
+        BadRequest: If a cap is passed.
     """
     if len(stops) > settings.max_stops:
         raise BadRequest(
             f"{param} has {len(stops)} strings; the limit is {settings.max_stops}.", param=param
         )
-    longest = max(map(len, stops), default=0)
-    if longest > settings.max_stop_chars:
+    for stop in stops:
+        if len(stop) > settings.max_stop_chars:
+            raise BadRequest(
+                f"{param} has a string of {len(stop)} characters; "
+                f"the limit is {settings.max_stop_chars}.",
+                param=param,
+            )
+
+
+def check_snippets(num_snippets: int, settings: ServerSettings, param: str = "snippets") -> None:
+    """Refuse too many pieces of other files.
+
+    Args:
+        num_snippets: How many there are.
+        settings: The caps.
+        param: The dialect's name of the field.
+
+    Raises:
+        BadRequest: If the cap is passed.
+    """
+    if num_snippets > settings.max_snippets:
         raise BadRequest(
-            f"{param} has a string of {longest} characters; "
-            f"the limit is {settings.max_stop_chars}.",
+            f"{param} has {num_snippets} entries; the limit is {settings.max_snippets}.",
             param=param,
         )
 
 
-def check_context(texts: Iterable[str], settings: ServerSettings, param: str = "prompt") -> None:
-    """Check everything that a request tells about the cursor.
+def check_context(
+    texts: Iterable[str], settings: ServerSettings, names: str, param: str = "prompt"
+) -> None:
+    """Refuse more text around the cursor than the cap.
 
     Args:
-        texts: Prefix, suffix and pieces of other files.
-        settings: The operator's caps.
-        param: What the dialect calls the largest of them.
+        texts: Everything that describes the cursor's surroundings.
+        settings: The caps.
+        names: The dialect's names of the fields, for people.
+        param: The dialect's name of the first of them.
 
     Raises:
         BadRequest: If they are too long together.
@@ -49,7 +71,7 @@ def check_context(texts: Iterable[str], settings: ServerSettings, param: str = "
     num_chars = sum(map(len, texts))
     if num_chars > settings.max_context_chars:
         raise BadRequest(
-            f"{param} and what belongs to it hold {num_chars} characters together; "
+            f"{names} hold {num_chars} characters together; "
             f"the limit is {settings.max_context_chars}. Send what is near the cursor.",
             param=param,
             code="context_length_exceeded",

@@ -95,11 +95,7 @@ async def show_model(request: Request) -> JSONResponse:
 
 @router.post("/api/generate", openapi_extra=describe_body(GenerateFields))
 async def generate(request: Request) -> Response:
-    """Complete a prompt, or fill in between prompt and suffix; without both, load the model.
-
-    Raises:
-        UnsupportedField: If there is a suffix and the model cannot fill in.
-    """
+    """Complete a prompt, or fill in between prompt and suffix; without both, load the model."""
     service = service_of(request)
     body = await read_json_object(request, service.settings.max_body_bytes)
     fields = parse_fields(GenerateFields, body)

@@ -26,12 +26,6 @@ NO_TIME = frozenset({"0", "0s", "0m", "0h", "0ms"})
 """Spellings of no time at all in `keep_alive`."""
 
 
-def _without_nulls(value: object) -> object:
-    if not isinstance(value, dict):
-        return value
-    return {key: entry for key, entry in value.items() if entry is not None}
-
-
 def _stop_list(value: object) -> object:
     stops = [value] if isinstance(value, str) else value
     return [stop for stop in stops if stop != ""] if isinstance(stops, list) else stops
@@ -70,7 +64,7 @@ class GenerateFields(Fields):
     template: str | None = None
     system: str | None = None
     context: list[Any] = Field(default_factory=list)
-    options: Annotated[Options, BeforeValidator(_without_nulls)] = DEFAULTS
+    options: Options = DEFAULTS
     keep_alive: float | str | None = None
     """0 without prompt and suffix asks to unload the model."""
     logprobs: bool = False
@@ -115,7 +109,7 @@ def to_completion_request(
         raise BadRequest("raw mode does not support template, system, or context", param="raw")
     options = fields.options
     check_stops(options.stop, settings)
-    check_context((fields.prompt, fields.suffix or ""), settings)
+    check_context((fields.prompt, fields.suffix or ""), settings, "prompt and suffix")
     parts = _read_prompt(fields)
     wanted = options.num_predict if options.num_predict > 0 else settings.max_tokens
     return CompletionRequest(
