@@ -100,6 +100,11 @@ class Assembly:
         num_slots = self._num_blocks * self.settings.block_tokens
         return min(self.loaded.config.max_context_tokens, num_slots)
 
+    @property
+    def renderer(self) -> Renderer:
+        """What writes the model's prompts, with its tokenizer."""
+        return self._renderer
+
     def make_loop(self) -> EngineLoop:
         """Return a loop on which no request was ever worked."""
         loaded, settings = self.loaded, self.settings

@@ -48,6 +48,9 @@ class TokenLogprob:
     """Natural logarithm of the model's own probability, before temperature and filters."""
     top: tuple[tuple[int, bytes, float], ...] = ()
     """Id, bytes and log-probability of the likeliest tokens, likeliest first."""
+    text_offset: int = 0
+    """Characters of the completion before this token's own; 0 for tokens that only write anew what
+    stands before the cursor, and beyond the text's end for tokens that were cut off it."""
 
 
 @dataclass(frozen=True, slots=True)

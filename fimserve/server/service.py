@@ -5,7 +5,7 @@ Also states what this room asks of an engine, which is all it knows of one.
 
 import difflib
 import time
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
@@ -31,6 +31,40 @@ class CompletionEngine(Protocol):
     @property
     def card(self) -> ModelCard:
         """What clients may know of the model."""
+
+    @property
+    def max_context_tokens(self) -> int:
+        """Tokens that prompt and completion may have together."""
+
+    def tokenise(self, text: str) -> list[int]:
+        """Return the ids of a text, in which markers are text.
+
+        Args:
+            text: Any text.
+
+        Returns:
+            Ids of the model's tokenizer.
+        """
+
+    def detokenise(self, token_ids: Sequence[int]) -> str:
+        """Return the text of some ids, markers by their names; fails with InvalidRequest.
+
+        Args:
+            token_ids: Ids of the model's tokenizer.
+
+        Returns:
+            The text, without a BOS at its start.
+        """
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """Return the bytes that a token adds to a text; none for markers.
+
+        Args:
+            token_id: Any number.
+
+        Returns:
+            The bytes.
+        """
 
     def open(self, request: CompletionRequest) -> AsyncGenerator[CompletionDelta]:
         """Start a completion; closing the returned generator cancels it.

@@ -124,7 +124,7 @@ def test_models_can_be_listed(client: openai.OpenAI) -> None:
         ({"temperature": 3}, openai.BadRequestError, "temperature is 3"),
         ({"n": 9}, openai.BadRequestError, "n is 9"),
         ({"logprobs": "many"}, openai.BadRequestError, "logprobs is 'many'"),
-        ({"prompt": [1, 2]}, openai.BadRequestError, "token ids"),
+        ({"prompt": [1, -2]}, openai.BadRequestError, "token id is -2"),
         ({"model": "gpt-4"}, openai.NotFoundError, "gpt-4"),
     ],
 )

@@ -22,7 +22,7 @@ def package() -> Path:
     return install_npm(PACKAGE)
 
 
-@pytest.fixture(params=["/tabby"])
+@pytest.fixture(params=["", "/tabby"])
 def mount(request: pytest.FixtureRequest) -> str:
     """Return where the dialect is found: at the path that is shared, or at one of its own."""
     return str(request.param)
