@@ -4,7 +4,6 @@ Clients that find "Ollama is running" at `/` take the service for Ollama; the re
 paths (chat, embeddings, pulling models) answer 404 in its error shape.
 """
 
-import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -20,7 +19,6 @@ from fimserve.server.body import read_json_object
 from fimserve.server.errors import (
     ClientDisconnected,
     EngineBusy,
-    InternalError,
     ServerError,
     UnknownModel,
     UnsupportedField,
@@ -30,12 +28,11 @@ from fimserve.server.parse import describe_body, parse_fields
 from fimserve.server.request_log import record_of
 from fimserve.server.routes.ollama_fields import GenerateFields, ShowFields, to_completion_request
 from fimserve.server.routes.ollama_models import describe_model, list_models, write_time
+from fimserve.server.routes.openai_answer import to_stream_failure
 from fimserve.server.run import collect_completion, run_completion
 from fimserve.server.service import ResolvedModel, Service, service_of
 
 __all__ = ["ERROR_SHAPES", "PUBLIC", "router"]
-
-logger = logging.getLogger(__name__)
 
 router = APIRouter(tags=["ollama"])
 
@@ -148,17 +145,7 @@ async def _lines(asked: CompletionRequest, request: Request, model: str) -> Asyn
         if not is_started:
             raise
         # The status is sent: the rest of the story goes into the stream.
-        yield _line({"error": _failure_inside_stream(error, request).message})
-
-
-def _failure_inside_stream(error: Exception, request: Request) -> ServerError:
-    request_id = record_of(request).request_id
-    status = error.status if isinstance(error, ServerError) else InternalError.status
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        logger.error("request_id=%s failed inside its stream", request_id, exc_info=error)
-    if isinstance(error, ServerError):
-        return error
-    return InternalError(f"fimserve failed; see request {request_id}.")
+        yield _line({"error": to_stream_failure(error, request).message})
 
 
 def _line(record: dict[str, object]) -> bytes:

@@ -8,13 +8,14 @@ needs (`repeat_penalty`) are accepted and change nothing.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from fimserve.engine import MAX_LOGPROBS, CompletionRequest
 from fimserve.prompt import PromptParts, recognise_template
 from fimserve.server.caps import check_context, check_stops
 from fimserve.server.errors import BadRequest
-from fimserve.server.parse import Fields, WholeNumber
+from fimserve.server.parse import Fields, StopTexts, WholeNumber
+from fimserve.server.sampling import wrap_seed
 from fimserve.server.settings import ServerSettings
 
 __all__ = ["DEFAULTS", "GenerateFields", "Options", "ShowFields", "to_completion_request"]
@@ -24,11 +25,6 @@ PASS_THROUGH = "{{.Prompt}}"
 
 NO_TIME = frozenset({"0", "0s", "0m", "0h", "0ms"})
 """Spellings of no time at all in `keep_alive`."""
-
-
-def _stop_list(value: object) -> object:
-    stops = [value] if isinstance(value, str) else value
-    return [stop for stop in stops if stop != ""] if isinstance(stops, list) else stops
 
 
 class Options(Fields):
@@ -44,7 +40,7 @@ class Options(Fields):
     min_p: Annotated[float, Field(le=1)] = 0.0
     seed: WholeNumber = -1
     """-1 draws one."""
-    stop: Annotated[list[str], BeforeValidator(_stop_list)] = Field(default_factory=list)
+    stop: StopTexts = Field(default_factory=list)
 
 
 DEFAULTS = Options()
@@ -123,7 +119,7 @@ def to_completion_request(
         top_k=max(options.top_k, 0),
         top_p=1.0 if options.top_p < 0 else options.top_p,
         min_p=max(options.min_p, 0.0),
-        seed=None if options.seed == -1 else options.seed % 2**64,
+        seed=None if options.seed == -1 else wrap_seed(options.seed),
         logprobs=fields.top_logprobs if fields.logprobs else None,
         streamed=fields.stream,
         adapter=adapter,

@@ -12,7 +12,7 @@ from pydantic import Field
 from fimserve.engine import CompletionRequest
 from fimserve.prompt import PromptParts, Snippet, recognise_template
 from fimserve.server.caps import check_context
-from fimserve.server.parse import Fields, WholeNumber
+from fimserve.server.parse import Fields, OneLine, WholeNumber
 from fimserve.server.settings import ServerSettings
 
 __all__ = ["CompletionFields", "ScoredSnippet", "read_snippets", "to_completion_request"]
@@ -23,20 +23,20 @@ MAX_NEW_TOKENS = 64
 DECLARATION_SCORE = 1.0
 """What the editor's language server names is as relevant as can be."""
 
-OneLine = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=1024)]
+FilePath = Annotated[OneLine, Field(max_length=1024)]
 
 
 class DeclarationFields(Fields):
     """A declaration of something that is used near the cursor."""
 
-    filepath: OneLine = ""
+    filepath: FilePath = ""
     body: str
 
 
 class SnippetFields(Fields):
     """A piece of a file that was changed or opened lately."""
 
-    filepath: OneLine = ""
+    filepath: FilePath = ""
     body: str
     score: float = 0.0
 
@@ -46,7 +46,7 @@ class SegmentFields(Fields):
 
     prefix: str
     suffix: str = ""
-    filepath: OneLine | None = None
+    filepath: FilePath | None = None
     """Path of the current file inside its repository."""
     declarations: list[DeclarationFields] = Field(default_factory=list)
     relevant_snippets_from_changed_files: list[SnippetFields] = Field(default_factory=list)
