@@ -88,7 +88,7 @@ class Answer:
         is_streamed = self.ticket.request.streamed
         if generation.finish is None and not (is_streamed and generation.has_news()):
             return
-        delta = generation.take_delta()
+        delta = replace(generation.take_delta(), prompt_tokens=len(self.plan.token_ids))
         if delta.finish_reason is not None:
             self._num_told += 1
             if self.is_finished:

@@ -72,6 +72,8 @@ class CompletionDelta:
     """Which of the request's completions this belongs to."""
     logprobs: tuple[TokenLogprob, ...] = ()
     """One for each of `token_ids`, where they were asked for."""
+    prompt_tokens: int = 0
+    """Tokens of the prompt, markers included; 0 where none was made."""
 
 
 @dataclass(frozen=True, slots=True)

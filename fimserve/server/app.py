@@ -18,7 +18,18 @@ from fimserve import __version__
 from fimserve.server.dialect import ErrorShape, ErrorShapes
 from fimserve.server.errors import MethodNotAllowed, ServerError, UnknownRoute, shorten
 from fimserve.server.request_log import RequestLog, record_of
-from fimserve.server.routes import adapters, completions, health, ollama, openai, tabby
+from fimserve.server.routes import (
+    adapters,
+    completions,
+    deepseek,
+    health,
+    llama_cpp,
+    llama_cpp_state,
+    mistral,
+    ollama,
+    openai,
+    tabby,
+)
 from fimserve.server.service import CompletionEngine, ModelNames, Service
 from fimserve.server.settings import ServerSettings
 
@@ -26,7 +37,18 @@ __all__ = ["make_app"]
 
 logger = logging.getLogger(__name__)
 
-ROUTES = (health, completions, openai, ollama, tabby, adapters)
+ROUTES = (
+    health,
+    completions,
+    openai,
+    deepseek,
+    mistral,
+    llama_cpp,
+    llama_cpp_state,
+    ollama,
+    tabby,
+    adapters,
+)
 """Modules with a `router`, and with `ERROR_SHAPES` where their clients read errors otherwise."""
 
 

@@ -168,10 +168,12 @@ class _Told:
     def __init__(self, num_choices: int) -> None:
         self._open = set(range(num_choices))
         self._num_tokens = 0
+        self._num_prompt_tokens = 0
 
     def add(self, delta: CompletionDelta) -> None:
         """Note a delta."""
         self._num_tokens += len(delta.token_ids)
+        self._num_prompt_tokens = max(self._num_prompt_tokens, delta.prompt_tokens)
         if delta.finish_reason is not None:
             self._open.discard(delta.index)
 
@@ -184,7 +186,7 @@ class _Told:
         Returns:
             At least one delta; the last one has the usage, as far as it is known here.
         """
-        usage = Usage(0, 0, self._num_tokens, 0.0, elapsed_ms, elapsed_ms)
+        usage = Usage(self._num_prompt_tokens, 0, self._num_tokens, 0.0, elapsed_ms, elapsed_ms)
         *others, last = sorted(self._open) or [0]
         ends = [CompletionDelta("", (), "length", index=index) for index in others]
         return [*ends, CompletionDelta("", (), "length", usage, last)]

@@ -152,6 +152,25 @@ class ModelNames:
             param="model",
         )
 
+    def resolve_or_served(
+        self, asked: str | None, adapters: Collection[str] = ()
+    ) -> "ResolvedModel":
+        """Return what a name stands for; any name that is none of ours means the served model.
+
+        For dialects whose clients name a vendor's model because they must.
+
+        Args:
+            asked: The client's model name.
+            adapters: LoRA adapters that are loaded.
+
+        Returns:
+            The name that the answer carries, always one of ours, and the adapter if it is one's.
+        """
+        try:
+            return self.resolve(asked, adapters)
+        except UnknownModel:
+            return ResolvedModel(self.served)
+
 
 @dataclass(frozen=True, slots=True)
 class ResolvedModel:

@@ -11,7 +11,7 @@ is ignored like any unknown key: the cache is salted by the key's tenant, prompt
 budget, and text never holds markers.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeGuard
 
 from pydantic import BeforeValidator, Field
 
@@ -40,12 +40,16 @@ def _only_prompt(value: object) -> object:
         if len(value) != 1:
             raise ValueError(f"holds {len(value)} prompts; send one prompt per request")
         value = value[0]
-    if not isinstance(value, str) and not _is_token_ids(value):
+    if isinstance(value, str):
+        return value
+    if not _is_token_ids(value):
         raise ValueError("must be a string, or a list of token ids")
+    if len(value) > MAX_PROMPT_TOKENS:
+        raise ValueError(f"holds {len(value)} token ids; the limit is {MAX_PROMPT_TOKENS}")
     return value
 
 
-def _is_token_ids(value: object) -> bool:
+def _is_token_ids(value: object) -> TypeGuard[list[int]]:
     if not isinstance(value, list) or not value:
         return False
     return all(isinstance(item, int) and not isinstance(item, bool) for item in value)
@@ -74,6 +78,8 @@ def _order(value: object) -> object:
     return Order(value)
 
 
+MAX_PROMPT_TOKENS = 65_536
+"""Most token ids of a prompt, of which the budget keeps a small part anyway."""
 MAX_BIASED_TOKENS = 300
 """Most entries of `logit_bias`, as at OpenAI."""
 MAX_STOP_TOKENS = 64
