@@ -23,6 +23,7 @@ _TYPES = {
     HTTPStatus.UNAUTHORIZED: "authentication_error",
     HTTPStatus.FORBIDDEN: "permission_error",
     HTTPStatus.NOT_FOUND: "not_found_error",
+    HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error",
     HTTPStatus.NOT_IMPLEMENTED: "not_supported_error",
     HTTPStatus.SERVICE_UNAVAILABLE: "unavailable_error",
 }
