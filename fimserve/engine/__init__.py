@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         InvalidRequest,
         QueueFull,
     )
+    from fimserve.engine.model_card import ModelCard
     from fimserve.engine.request import MAX_CHOICES, MAX_LOGPROBS, CompletionRequest
     from fimserve.engine.settings import EngineSettings, EngineSettingsError
     from fimserve.engine.stats import EngineStats
@@ -46,6 +47,7 @@ __all__ = [
     "EngineStats",
     "FinishReason",
     "InvalidRequest",
+    "ModelCard",
     "ModelError",
     "QueueFull",
     "TokenLogprob",
@@ -65,6 +67,7 @@ _HOMES = {
         "InvalidRequest",
         "QueueFull",
     ],
+    "model_card": ["ModelCard"],
     "request": ["MAX_CHOICES", "MAX_LOGPROBS", "CompletionRequest"],
     "settings": ["EngineSettings", "EngineSettingsError"],
     "stats": ["EngineStats"],

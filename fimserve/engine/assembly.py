@@ -14,6 +14,7 @@ from fimserve.engine.adapters import Adapters
 from fimserve.engine.generation_factory import GenerationFactory
 from fimserve.engine.kv_manager import KvManager
 from fimserve.engine.loop import EngineLoop, LoopParts
+from fimserve.engine.model_card import ModelCard
 from fimserve.engine.planner import ModelFacts, Planner
 from fimserve.engine.policy import DeadlinePolicy
 from fimserve.engine.runner import Runner
@@ -88,6 +89,26 @@ class Assembly:
         self._adapters = Adapters(loaded.model, settings.adapters)
 
     @property
+    def card(self) -> ModelCard:
+        """What clients may know of the model."""
+        loaded, fim_format = self.loaded, self._renderer.format
+        return ModelCard(
+            architecture=loaded.config.model_type,
+            fim_family=fim_format.family,
+            order=Order(loaded.default_order or fim_format.default_order),
+            num_parameters=loaded.model.num_parameters,
+            num_bytes=loaded.model.num_bytes,
+            precision=loaded.model.precision,
+            max_context_tokens=self._max_context_tokens,
+        )
+
+    @property
+    def _max_context_tokens(self) -> int:
+        """Tokens of one request for which there are positions and memory."""
+        num_slots = self._num_blocks * self.settings.block_tokens
+        return min(self.loaded.config.max_context_tokens, num_slots)
+
+    @property
     def renderer(self) -> Renderer:
         """What writes the model's prompts, with its tokenizer."""
         return self._renderer
@@ -102,9 +123,7 @@ class Assembly:
             orders=loaded.orders,
             default_order=loaded.default_order,
             multiline_order=loaded.multiline_order,
-            max_context_tokens=min(
-                loaded.config.max_context_tokens, self._num_blocks * settings.block_tokens
-            ),
+            max_context_tokens=self._max_context_tokens,
             eos_token_ids=loaded.eos_token_ids,
             can_heal=self._factory.can_heal,
         )

@@ -17,6 +17,7 @@ from fimserve.engine.bridge import Bridge
 from fimserve.engine.completion import Completion, CompletionDelta, TokenLogprob, Usage
 from fimserve.engine.errors import BrokenEngine, InvalidRequest
 from fimserve.engine.loop import EngineLoop
+from fimserve.engine.model_card import ModelCard
 from fimserve.engine.request import CompletionRequest
 from fimserve.engine.settings import EngineSettings
 from fimserve.engine.stats import EngineStats
@@ -67,6 +68,11 @@ class Engine:
     def model_name(self) -> str:
         """Name of the model, for people and for answers."""
         return self._assembly.loaded.name
+
+    @property
+    def card(self) -> ModelCard:
+        """What clients may know of the model."""
+        return self._assembly.card
 
     @property
     def max_context_tokens(self) -> int:

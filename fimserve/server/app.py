@@ -28,7 +28,9 @@ from fimserve.server.routes import (
     llama_cpp,
     llama_cpp_state,
     mistral,
+    ollama,
     openai,
+    tabby,
 )
 from fimserve.server.service import CompletionEngine, ModelNames, Service
 from fimserve.server.settings import ServerSettings
@@ -46,6 +48,8 @@ ROUTES = (
     mistral,
     llama_cpp,
     llama_cpp_state,
+    ollama,
+    tabby,
     adapters,
     events,
 )

@@ -7,7 +7,14 @@ dialect: unknown keys are ignored, and null is the same as absent.
 import re
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from fimserve.server.errors import BadRequest, shorten
 
@@ -31,6 +38,13 @@ class Fields(BaseModel):
     model_config = ConfigDict(
         strict=True, extra="ignore", frozen=True, use_attribute_docstrings=True
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_nulls(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {key: entry for key, entry in value.items() if entry is not None}
 
 
 def _as_whole_number(value: object) -> object:
@@ -67,9 +81,8 @@ def parse_fields(fields_type: type[FieldsT], body: dict[str, object]) -> FieldsT
     Raises:
         BadRequest: On the first field with a wrong type or range, naming field, value and limit.
     """
-    present = {key: value for key, value in body.items() if value is not None}
     try:
-        return fields_type.model_validate(present)
+        return fields_type.model_validate(body)
     except ValidationError as error:
         message, param, code = _first_problem(error)
         raise BadRequest(message, param=param, code=code) from None

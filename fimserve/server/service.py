@@ -11,7 +11,7 @@ from typing import Protocol, cast
 
 from starlette.requests import Request
 
-from fimserve.engine import CompletionDelta, CompletionRequest, EngineStats
+from fimserve.engine import CompletionDelta, CompletionRequest, EngineStats, ModelCard
 from fimserve.server.errors import UnknownModel, shorten
 from fimserve.server.settings import ServerSettings
 from fimserve.telemetry import EventStore
@@ -28,6 +28,10 @@ class CompletionEngine(Protocol):
     @property
     def model_name(self) -> str:
         """Name of the loaded model, fit to be shown to clients: never a path."""
+
+    @property
+    def card(self) -> ModelCard:
+        """What clients may know of the model."""
 
     @property
     def max_context_tokens(self) -> int:

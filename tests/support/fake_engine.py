@@ -17,9 +17,11 @@ from fimserve.engine import (
     CompletionRequest,
     EngineStats,
     InvalidRequest,
+    ModelCard,
     Usage,
 )
 from fimserve.engine.completion import FinishReason
+from fimserve.prompt import Order
 
 Step: TypeAlias = str | Exception | asyncio.Event | CompletionDelta
 
@@ -32,6 +34,18 @@ USAGE = Usage(
     e2e_ms=41.0,
 )
 """What every finished completion of the fake reports."""
+
+
+CARD = ModelCard(
+    architecture="qwen2",
+    fim_family="qwen2.5-coder",
+    order=Order.PSM,
+    num_parameters=1_543_714_304,
+    num_bytes=3_087_428_608,
+    precision="bf16",
+    max_context_tokens=8192,
+)
+"""What the fake says of its model."""
 
 
 class FakeEngine:
@@ -60,6 +74,7 @@ class FakeEngine:
         # Threads wait for these: the engine runs in the server's.
         self.loaded_adapters: list[str] = []
         self.is_alive = True
+        self.card = CARD
         self.begun = threading.Event()
         self.ended = threading.Event()
 

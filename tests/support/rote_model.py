@@ -47,6 +47,9 @@ class RoteModel:
 
     dtype = torch.float32
     device = torch.device("cpu")
+    precision = "fp32"
+    num_parameters = 0
+    num_bytes = 0
 
     def __init__(self, encoder: TextEncoder, document: str, num_scores: int) -> None:
         self._tokens = [encoder.token_bytes(token_id) for token_id in range(encoder.vocab_size)]
