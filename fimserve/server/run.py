@@ -24,6 +24,7 @@ from fimserve.engine import (
     TokenLogprob,
     Usage,
 )
+from fimserve.server.caps import apply_caps
 from fimserve.server.errors import (
     BadRequest,
     ClientDisconnected,
@@ -85,10 +86,11 @@ async def run_completion(
         RequestCancelled: If the engine gave the request up.
     """
     record = record_of(request)
-    asked = replace(asked, tenant=principal_of(request).tenant)
+    service = service_of(request)
+    asked = replace(apply_caps(asked, service.settings), tenant=principal_of(request).tenant)
     is_finished = False
     with _translated_errors(record):
-        opened = service_of(request).engine.open(asked)
+        opened = service.engine.open(asked)
         async with aclosing(_until_disconnect(opened, request.receive)) as deltas:
             async for delta in deltas:
                 if delta.usage is not None:

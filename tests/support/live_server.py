@@ -1,26 +1,15 @@
-"""A real uvicorn on a free port of this machine, for tests with real clients and real sockets."""
+"""The real server on a free port of this machine, for tests with real clients and real sockets."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import uvicorn
-
 from fimserve.server.app import make_app
+from fimserve.server.http_server import HttpServer
 from fimserve.server.service import CompletionEngine
 from fimserve.server.settings import ServerSettings
 
 STARTUP_TIMEOUT_S = 20.0
-
-
-class _SignallingServer(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.is_ready = threading.Event()
-
-    async def startup(self, sockets: object = None) -> None:
-        await super().startup()
-        self.is_ready.set()
 
 
 @contextmanager
@@ -36,13 +25,11 @@ def serve_in_thread(
     Yields:
         Address of the server, without a slash at its end.
     """
-    config = uvicorn.Config(
-        make_app(engine, settings), port=0, log_config=None, access_log=False, ws="none"
-    )
-    server = _SignallingServer(config)
+    is_ready = threading.Event()
+    server = HttpServer(make_app(engine, settings), is_ready.set)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    assert server.is_ready.wait(STARTUP_TIMEOUT_S), "the server did not start"
+    assert is_ready.wait(STARTUP_TIMEOUT_S), "the server did not start"
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
         yield f"http://127.0.0.1:{port}"
