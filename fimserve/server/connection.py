@@ -35,6 +35,7 @@ class BoundedConnection(HttpToolsProtocol):
         super().__init__(**uvicorn)
         self._settings = settings
         self._timer: TimerHandle | None = None
+        self._write_timer: TimerHandle | None = None
         self._is_refused = False
         self._is_in_head = False
         self._head_bytes = 0
@@ -66,6 +67,7 @@ class BoundedConnection(HttpToolsProtocol):
             exc: Why.
         """
         self._stop_timer()
+        self._stop_write_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -86,6 +88,18 @@ class BoundedConnection(HttpToolsProtocol):
         self._pending_bytes += len(data)
         if self._pending_bytes > self._settings.max_header_bytes:
             self._refuse_head()
+
+    def pause_writing(self) -> None:
+        """Wait for a client that does not read, but not for ever."""
+        super().pause_writing()
+        self._stop_write_timer()
+        limit_s = self._settings.write_timeout_s
+        self._write_timer = self.loop.call_later(limit_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Write on."""
+        self._stop_write_timer()
+        super().resume_writing()
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -175,6 +189,11 @@ class BoundedConnection(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _stop_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
 
     def _close_for_silence(self) -> None:
         self._timer = None

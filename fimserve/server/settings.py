@@ -19,7 +19,7 @@ MINIMA: dict[str, float] = {
     **dict.fromkeys(("max_prefix_chars", "max_suffix_chars", "max_choices", "key_burst"), 1),
     **dict.fromkeys(("max_snippets", "max_stops", "drain_s"), 0),
     **dict.fromkeys(("key_requests_per_s", "key_concurrency"), 0),
-    **dict.fromkeys(("header_timeout_s", "body_timeout_s"), 0.1),
+    **dict.fromkeys(("header_timeout_s", "body_timeout_s", "write_timeout_s"), 0.1),
     "max_connections": 8,
     "max_header_bytes": 1024,
 }
@@ -63,6 +63,8 @@ class ServerSettings:
     """Seconds in which request line and headers must have arrived."""
     body_timeout_s: float = 10.0
     """Seconds in which the body must have arrived."""
+    write_timeout_s: float = 30.0
+    """Seconds that an answer may wait for a client that does not read it."""
     max_body_bytes: int = 1_048_576
     """Largest request body; a longer one is refused while it is being read."""
     max_context_chars: int = 262_144

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -137,3 +138,13 @@ def test_for_one_connection_too_many_an_idle_one_goes(url: str) -> None:
         # httpx keeps each connection open, idle, after its answer.
         statuses = [client.get(f"{url}/health").status_code for client in clients]
     assert statuses == [200] * len(clients)
+
+
+def test_an_answer_that_nobody_reads_is_given_up() -> None:
+    engine = FakeEngine(["x" * 100_000] * 400)
+    settings = replace(SETTINGS, write_timeout_s=0.3)
+    with serve_in_thread(engine, settings) as url, connect(url) as connection:
+        body = json.dumps({"prompt": "x", "stream": True}).encode()
+        connection.sendall(render_post("/v1/completions", body))
+        assert engine.ended.wait(10)
+    assert engine.num_steps < 400

@@ -13,6 +13,34 @@ STARTUP_TIMEOUT_S = 20.0
 
 
 @contextmanager
+def run_server(
+    engine: CompletionEngine, settings: ServerSettings | None = None
+) -> Iterator[tuple[HttpServer, str]]:
+    """Serve an engine for the length of a `with` block.
+
+    Args:
+        engine: What completes; closed at the end, as in the real service.
+        settings: Settings of the service.
+
+    Yields:
+        The server, which may be told to stop earlier, and its address without a slash at its end.
+    """
+    is_ready = threading.Event()
+    server = HttpServer(make_app(engine, settings), is_ready.set)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    assert is_ready.wait(STARTUP_TIMEOUT_S), "the server did not start"
+    port = server.servers[0].sockets[0].getsockname()[1]
+    scheme = (settings or ServerSettings()).scheme
+    try:
+        yield server, f"{scheme}://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(STARTUP_TIMEOUT_S)
+        assert not thread.is_alive(), "the server did not stop"
+
+
+@contextmanager
 def serve_in_thread(
     engine: CompletionEngine, settings: ServerSettings | None = None
 ) -> Iterator[str]:
@@ -25,15 +53,5 @@ def serve_in_thread(
     Yields:
         Address of the server, without a slash at its end.
     """
-    is_ready = threading.Event()
-    server = HttpServer(make_app(engine, settings), is_ready.set)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    assert is_ready.wait(STARTUP_TIMEOUT_S), "the server did not start"
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(STARTUP_TIMEOUT_S)
-        assert not thread.is_alive(), "the server did not stop"
+    with run_server(engine, settings) as (_, url):
+        yield url
