@@ -293,27 +293,21 @@ def soak(
 
 @app.command()
 def hostile(
-    url: Annotated[
-        str | None,
-        typer.Option(help="Server to attack: your own! Default: starts `fimserve serve`."),
-    ] = None,
     seconds: Annotated[float, typer.Option(min=1, help="Length of each attack.")] = 15.0,
-    rate: Annotated[float, typer.Option(min=0.1, help="Bystander's requests per second.")] = 8.0,
-    pid: Annotated[
-        int | None, typer.Option(min=1, help="Process of the server, to watch its memory.")
-    ] = None,
+    rate: Annotated[float, typer.Option(min=0.1, help="Bystander's requests per second.")] = 4.0,
+    model: Annotated[str, typer.Option(help="Model to serve.")] = "embedded",
     output: Output = None,
 ) -> None:
-    """Attack a server in eight ways and measure what a bystander notices."""
+    """Attack an own server in eight ways and measure what a bystander notices."""
     from fimeval.bench.hostile import HostileSettings
     from fimserve.cli.bench_security import run_hostile_bench
 
-    run_hostile_bench(url, HostileSettings(seconds=seconds, rate=rate), pid, output)
+    run_hostile_bench(HostileSettings(seconds=seconds, rate=rate), model, output)
 
 
 @app.command()
 def tenants(
-    n: Annotated[int, typer.Option("--n", min=10, help="Guesses of each attacker.")] = 200,
+    n: Annotated[int, typer.Option("--n", min=10, help="Guesses of the other tenant.")] = 600,
     model: Annotated[str, typer.Option(help="Model to serve.")] = "embedded",
     seed: Seed = 0,
     output: Output = None,

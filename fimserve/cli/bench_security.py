@@ -1,11 +1,10 @@
 """`fimserve bench hostile` and `fimserve bench tenants`: from options to tables and JSON lines.
 
-The second starts a service with keys of its own; nobody's real key is needed.
+Both start a service with keys of their own; nobody's real key is needed.
 """
 
 import asyncio
 import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
@@ -26,15 +25,22 @@ from fimserve.server.key_file import KeyFile
 __all__ = ["run_hostile_bench", "run_tenant_bench"]
 
 
-def run_hostile_bench(
-    url: str | None, settings: HostileSettings, pid: int | None, output: Path | None
-) -> None:
-    """Attack a server, print the table and the line.
+ONE_KEY_S_SHARE = {
+    "FIMSERVE_SERVER_KEY_REQUESTS_PER_S": "10",
+    "FIMSERVE_SERVER_KEY_BURST": "10",
+    "FIMSERVE_SERVER_KEY_CONCURRENCY": "4",
+}
+"""What an operator of two cores lets one key have: less than the whole machine."""
+
+
+def run_hostile_bench(settings: HostileSettings, model: str, output: Path | None) -> None:
+    """Attack a service, print the table and the line.
+
+    Attackers and bystander have a key each, as on any network.
 
     Args:
-        url: The server; None starts one with the embedded model.
         settings: How long and how hard.
-        pid: The server's process; None finds it where it is on this machine.
+        model: Model to serve.
         output: File that gets the line; None keeps none.
     """
     progress = Console(stderr=True)
@@ -42,11 +48,15 @@ def run_hostile_bench(
     def show(siege: Siege) -> None:
         progress.print(f"{siege.name}: {siege.slowdown:.2f} times the usual p95")
 
-    with explain_failures(), ExitStack() as stack:
-        address = url or stack.enter_context(run_own_server("embedded"))
-        pid = pid or find_listener(address)
-        sieges = asyncio.run(besiege(address, find_victim(address), settings, pid, on_siege=show))
-    line = build_hostile_line(url, sieges, settings, describe_provenance(), find_gpu())
+    with explain_failures(), tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "keys.json"
+        bystander, attacker = (_add_key(path, name, name) for name in ("bystander", "attacker"))
+        limits = {"FIMSERVE_SERVER_KEYS": str(path), **ONE_KEY_S_SHARE}
+        with run_own_server(model, limits) as url:
+            victim = find_victim(url, attacker)
+            pid = find_listener(url)
+            sieges = asyncio.run(besiege(url, victim, settings, pid, bystander, show))
+    line = build_hostile_line(ONE_KEY_S_SHARE, sieges, settings, describe_provenance(), find_gpu())
     publish(build_hostile_table(sieges, settings), line, output)
 
 
@@ -70,10 +80,9 @@ def run_tenant_bench(settings: TimingSettings, model: str, output: Path | None) 
         )
         limits = {"FIMSERVE_SERVER_KEYS": str(path), "FIMSERVE_SERVER_KEY_REQUESTS_PER_S": "0"}
         with run_own_server(model, limits) as url:
-            attackers = {"other tenant": stranger, "same tenant": friend}
-            results = measure_timing(url, attackers, victim, settings, advance)
+            results = measure_timing(url, victim, stranger, friend, settings, advance)
     line = build_tenant_line(results, settings, describe_provenance(), find_gpu())
-    publish(build_tenant_table(results, settings), line, output)
+    publish(build_tenant_table(results), line, output)
 
 
 def _add_key(path: Path, name: str, tenant: str) -> str:

@@ -1,7 +1,8 @@
 """The OpenAPI document: which statuses a route may answer with, and how a key is sent.
 
-Every route states the standing refusals by itself; one whose body `describe_body` describes states
-those of a body too. What else a route may answer it says with `describe_statuses`:
+Every route states the standing refusals by itself; one with a name in its path also 404, and one
+whose body `describe_body` describes those of a body. What else a route may answer it says with
+`describe_statuses`:
 
     @router.post("/infill", responses=describe_statuses(501), openapi_extra=describe_body(...))
 """
@@ -67,5 +68,17 @@ class OpenApi:
                 "header": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
             }
             document["security"] = [{"bearer": []}, {"header": []}]
+            for item in document["paths"].values():
+                for operation in item.values():
+                    _correct_statuses(operation)
             self._document = document
         return self._document
+
+
+def _correct_statuses(operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    # FastAPI's own, wherever there is a parameter; here refusals have a dialect's shape and status.
+    if responses.get("422", {}).get("description") == "Validation Error":
+        del responses["422"]
+    if any(parameter["in"] == "path" for parameter in operation.get("parameters", ())):
+        responses.setdefault("404", {"description": MEANINGS[404]})

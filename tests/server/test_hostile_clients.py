@@ -15,7 +15,9 @@ from fimserve.server.settings import ServerSettings
 from support.fake_engine import FakeEngine
 from support.live_server import run_server
 
-SETTINGS = ServerSettings(header_timeout_s=0.5, body_timeout_s=0.5)
+SETTINGS = ServerSettings(header_timeout_s=3.0, body_timeout_s=3.0)
+"""Short, but not so short that a busy machine's honest clients miss it."""
+
 BODY = {"prompt": "def area(radius):\n    return ", "max_tokens": 8}
 NUM_BYSTANDERS = 3
 NUM_QUESTIONS = 5

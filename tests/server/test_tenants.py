@@ -119,11 +119,9 @@ def test_area_under_the_curve_by_hand(
 def test_the_measured_form_sees_cached_tokens_of_its_own_tenant_only(
     engine: Engine, settings: ServerSettings, keys: dict[str, str]
 ) -> None:
-    attackers = {"other tenant": keys["eve"], "same tenant": keys["bob"]}
+    timing = TimingSettings(n=6, num_controls=6, num_lines=4, num_resamples=10)
     with serve_in_thread(engine, settings) as url:
-        other, same = measure_timing(
-            url, attackers, keys["alice"], TimingSettings(n=6, num_lines=4, num_resamples=10)
-        )
+        other, same = measure_timing(url, keys["alice"], keys["eve"], keys["bob"], timing)
     assert other.attacker == "other tenant"
     # An attacker's own guesses may begin alike by chance, a digit or two.
     assert other.max_cached_tokens < 8

@@ -15,8 +15,11 @@ from urllib.parse import urlsplit
 
 from fimeval.bench.malformed import MALFORMED
 
-PAUSE_S = 0.05
-"""Between two bytes of a slow client, and before a refused one comes back."""
+BYTE_PAUSE_S = 0.5
+"""Between two bytes of a slow client."""
+
+RETURN_S = 0.1
+"""Before a client whose connection has ended comes back."""
 
 GIANT_HEADER_BYTES = 1 << 20
 MAX_STAY_S = 0.1
@@ -144,7 +147,7 @@ async def read_nothing(
     for _ in range(200):
         writer.write(victim.question())
         await writer.drain()
-        await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(RETURN_S)
 
 
 async def run_attack(
@@ -173,7 +176,7 @@ async def run_attack(
                     await attack(victim, reader, writer)
                 finally:
                     writer.transport.abort()
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(RETURN_S)
 
     attackers = [asyncio.ensure_future(keep_attacking()) for _ in range(num_connections)]
     await stop.wait()
@@ -199,7 +202,7 @@ def find_victim(url: str, key: str | None = None) -> Victim:
 
 async def _is_answered(reader: asyncio.StreamReader) -> bool:
     with suppress(TimeoutError):
-        async with asyncio.timeout(PAUSE_S):
+        async with asyncio.timeout(BYTE_PAUSE_S):
             await reader.read(65_536)
             return True
     return False

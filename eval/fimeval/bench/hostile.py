@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 
 import httpx
 
-from fimeval.bench.attacks import ATTACKS, PATH, Victim, run_attack
+from fimeval.bench.attackers import Attackers
+from fimeval.bench.attacks import ATTACKS, PATH, Victim
 from fimeval.bench.health_watch import read_rss_mib
 from fimeval.bench.percentiles import Percentiles, find_percentiles
 
@@ -83,24 +84,26 @@ async def besiege(
     """
     headers = {"authorization": f"Bearer {key}"} if key else {}
     sieges = []
-    async with httpx.AsyncClient(
-        base_url=url, headers=headers, timeout=BYSTANDER_TIMEOUT_S, trust_env=False
-    ) as client:
-        await _stand_by(client, settings)  # the first requests warm the server
-        for name, (attack, num_at_a_time) in ATTACKS.items():
-            quiet = await _stand_by(client, settings)
-            before_mib = None if pid is None else read_rss_mib(pid)
-            stop = asyncio.Event()
-            attacking = asyncio.ensure_future(run_attack(attack, victim, num_at_a_time, stop))
-            attacked = await _stand_by(client, settings)
-            stop.set()
-            num_opened = await attacking
-            await asyncio.sleep(settings.settle_s)
-            after_mib = None if pid is None else read_rss_mib(pid)
-            siege = Siege(name, num_at_a_time, num_opened, quiet, attacked, before_mib, after_mib)
-            sieges.append(siege)
-            on_siege(siege)
+    with Attackers(victim) as attackers:
+        async with httpx.AsyncClient(
+            base_url=url, headers=headers, timeout=BYSTANDER_TIMEOUT_S, trust_env=False
+        ) as client:
+            await _stand_by(client, settings)  # the first requests warm the server
+            for name, (_, num_at_a_time) in ATTACKS.items():
+                quiet = await _stand_by(client, settings)
+                before_mib = _look_at(pid)
+                attackers.attack(name)
+                attacked = await _stand_by(client, settings)
+                num_opened = await asyncio.to_thread(attackers.stop)
+                await asyncio.sleep(settings.settle_s)
+                found = (num_opened, quiet, attacked, before_mib, _look_at(pid))
+                sieges.append(Siege(name, num_at_a_time, *found))
+                on_siege(sieges[-1])
     return tuple(sieges)
+
+
+def _look_at(pid: int | None) -> float | None:
+    return None if pid is None else read_rss_mib(pid)
 
 
 def describe_sieges(sieges: Sequence[Siege]) -> list[dict[str, object]]:

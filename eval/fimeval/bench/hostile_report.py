@@ -44,7 +44,7 @@ def build_hostile_table(sieges: Sequence[Siege], settings: HostileSettings) -> T
 
 
 def build_hostile_line(
-    url: str | None,
+    limits: dict[str, str],
     sieges: Sequence[Siege],
     settings: HostileSettings,
     provenance: Provenance,
@@ -53,7 +53,7 @@ def build_hostile_line(
     """Return the JSON line of a siege.
 
     Args:
-        url: Address of the server; None where the bench started it.
+        limits: Settings of the service, beside the defaults.
         sieges: What was found, attack by attack.
         settings: What was done.
         provenance: The machine and checkout of the measurement.
@@ -64,10 +64,10 @@ def build_hostile_line(
     """
     content = {
         "settings": asdict(settings),
-        "server": {"url": url},
+        "limits": limits,
         "sieges": describe_sieges(sieges),
     }
-    return build_line(BENCH, provenance, gpu, url is None, content)
+    return build_line(BENCH, provenance, gpu, True, content)
 
 
 def _show(memory_mib: float | None) -> str:

@@ -14,22 +14,30 @@ from fimeval.provenance import Provenance
 BENCH = "tenants"
 
 
-def build_tenant_table(results: Sequence[TimingResult], settings: TimingSettings) -> Table:
+def build_tenant_table(results: Sequence[TimingResult]) -> Table:
     """Return the table: one row per attacker.
 
     Args:
         results: What each could tell.
-        settings: How often they guessed.
 
     Returns:
         The table.
     """
-    table = Table(title=f"{settings.n} guesses each; an AUC of 0.5 tells nothing")
-    for column in ("attacker", "AUC", "95 %", "p50 right ms", "p50 wrong ms", "cached at most"):
+    table = Table(title="can a prompt of the victim be told from others? AUC 0.5: not at all")
+    for column in (
+        "attacker",
+        "n",
+        "AUC",
+        "95 %",
+        "p50 right ms",
+        "p50 wrong ms",
+        "cached at most",
+    ):
         table.add_column(column, justify="left" if column == "attacker" else "right")
     for result in results:
         table.add_row(
             result.attacker,
+            str(result.n),
             f"{result.auc:.3f}",
             f"{result.low:.3f} - {result.high:.3f}",
             f"{result.right_ms.p50:.1f}",

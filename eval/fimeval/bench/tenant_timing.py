@@ -22,6 +22,9 @@ from fimeval.errors import EvalError
 
 TIMEOUT_S = 60.0
 
+OTHER_TENANT = "other tenant"
+SAME_TENANT = "same tenant"
+
 Times: TypeAlias = Sequence[float] | NDArray[np.float64]
 
 
@@ -29,9 +32,11 @@ Times: TypeAlias = Sequence[float] | NDArray[np.float64]
 class TimingSettings:
     """How often, and with which dice."""
 
-    n: int = 200
-    """Guesses, half of them right."""
-    num_lines: int = 40
+    n: int = 600
+    """Guesses of the other tenant, half of them right."""
+    num_controls: int = 60
+    """Guesses with a key of the same tenant: a difference that needs no more to be seen."""
+    num_lines: int = 20
     """Lines of a prompt: long enough that computing it takes many times the network's noise."""
     seed: int = 0
     num_resamples: int = 2000
@@ -44,8 +49,10 @@ class TimingResult:
 
     attacker: str
     """`other tenant` or `same tenant`."""
+    n: int
     auc: float
-    """Chance that a right guess was answered faster than a wrong one."""
+    """Chance that a right guess was answered faster than a wrong one. Below 0.5 tells as much as
+    above: an attacker would turn the rule round."""
     low: float
     high: float
     """95 % interval of the area, by resampling both classes."""
@@ -57,8 +64,9 @@ class TimingResult:
 
 def measure_timing(
     url: str,
-    keys: dict[str, str],
     victim_key: str,
+    stranger_key: str,
+    friend_key: str,
     settings: TimingSettings,
     advance: Callable[[int], None] = lambda total: None,
 ) -> tuple[TimingResult, ...]:
@@ -66,8 +74,9 @@ def measure_timing(
 
     Args:
         url: Address of the server.
-        keys: Key of each attacker, by what it is to the victim.
         victim_key: Key of the victim.
+        stranger_key: Key of an attacker of another tenant.
+        friend_key: Another key of the victim's tenant.
         settings: How often.
         advance: Called after each guess with the number of all.
 
@@ -75,23 +84,22 @@ def measure_timing(
         What each could tell.
     """
     chooser = random.Random(settings.seed)
-    guesses: dict[str, list[_Guess]] = {name: [] for name in keys}
+    attackers = {
+        OTHER_TENANT: (stranger_key, settings.n),
+        SAME_TENANT: (friend_key, settings.num_controls),
+    }
+    guesses: dict[str, list[_Guess]] = {name: [] for name in attackers}
+    # Right and wrong in a random order, so that no drift of the machine looks like an answer.
+    plan = [(name, i % 2 == 0) for name, (_, number) in attackers.items() for i in range(number)]
+    chooser.shuffle(plan)
     with httpx.Client(base_url=url, timeout=TIMEOUT_S, trust_env=False) as client:
-        for name, key in keys.items():  # warm connection and code
+        for key in (victim_key, stranger_key, friend_key) * 2:  # warm connection and code
             _ask(client, key, _make_prompt(chooser, settings.num_lines))
-            guesses[name].clear()
-        # Right and wrong in a random order, so that no drift of the machine looks like an answer.
-        plan = [(name, index % 2 == 0) for name in keys for index in range(settings.n)]
-        chooser.shuffle(plan)
         for name, is_right in plan:
-            prompt = _make_prompt(chooser, settings.num_lines)
+            prompt, other = (_make_prompt(chooser, settings.num_lines) for _ in range(2))
             # The victim asks either way, or the machine would be in another state.
-            _ask(
-                client,
-                victim_key,
-                prompt if is_right else _make_prompt(chooser, settings.num_lines),
-            )
-            wait_ms, cached_tokens = _ask(client, keys[name], prompt)
+            _ask(client, victim_key, prompt if is_right else other)
+            wait_ms, cached_tokens = _ask(client, attackers[name][0], prompt)
             guesses[name].append(_Guess(is_right, wait_ms, cached_tokens))
             advance(len(plan))
     return tuple(_sum_up(name, made, settings) for name, made in guesses.items())
@@ -134,6 +142,7 @@ def _sum_up(name: str, guesses: Sequence[_Guess], settings: TimingSettings) -> T
     low, high = np.percentile(resampled, [2.5, 97.5])
     return TimingResult(
         attacker=name,
+        n=len(guesses),
         auc=round(find_auc(right, wrong), 4),
         low=round(float(low), 4),
         high=round(float(high), 4),
