@@ -84,9 +84,10 @@ def ask_all(site: Site, num_cases: int) -> dict[str, Counter[int]]:
     for operation in load_operations(site):
         counted: Counter[int] = Counter()
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-            if mode is GenerationMode.NEGATIVE and not can_be_wrong(operation):
-                continue
-            counted += ask(operation, mode, num_cases, site)
+            if can_be_wrong(operation):
+                counted += ask(operation, mode, num_cases, site)
+            elif mode is GenerationMode.POSITIVE:
+                counted += ask(operation, mode, 1, site)
         found[operation.label] = counted
     return found
 
