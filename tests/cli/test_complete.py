@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from fimserve.server.settings import ServerSettings
 from support.cli import CommandLine
 from support.fake_engine import FakeEngine
+from support.keys import add_key
 from support.live_server import serve_in_thread
 
 SOURCE = "def area(r):\n    return \n\nprint(area(2))\n"
@@ -64,6 +66,20 @@ def test_options_reach_the_server(
     assert fimserve("complete", source, *options).exit_code == 0
     assert engine.last_request.max_tokens == 5
     assert engine.last_request.multiline is False
+
+
+def test_key_from_the_environment_is_sent(
+    fimserve: CommandLine, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = add_key(Path("keys.json"))
+    engine = FakeEngine()
+    with serve_in_thread(engine, ServerSettings(keys=Path("keys.json"))) as url:
+        refused = fimserve("complete", source, "--url", url)
+        monkeypatch.setenv("FIMSERVE_API_KEY", key)
+        answered = fimserve("complete", source, "--url", url)
+    assert refused.exit_code == 1
+    assert "refused (401)" in refused.stderr
+    assert answered.stdout == "3.14159 * r * r"
 
 
 def test_json_says_everything(

@@ -15,6 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from fimserve.cli.serve import build_curl_line
+from fimserve.server.key_file import KeyFile
 from support.cli import CommandLine
 from support.stored import read_stored
 
@@ -134,6 +136,9 @@ def test_port_in_use_is_said_before_the_model_loads(fimserve: CommandLine) -> No
     ("arguments", "exit_code", "words"),
     [
         (["--host", "0.0.0.0"], 2, "API keys"),
+        (["--keys", "nowhere.json"], 2, "nowhere.json does not exist"),
+        (["--tls-cert", "cert.pem"], 2, "TLS needs both"),
+        (["--tls-cert", "no.pem", "--tls-key", "no.pem"], 2, "cannot use no.pem"),
         (["--port", "70000"], 2, "0 to 65535"),
         (["--config", "nowhere.toml"], 2, "cannot read nowhere.toml"),
         (["--port", "0", "--model", "no-such-model"], 1, "no-such-model"),
@@ -147,6 +152,19 @@ def test_mistakes_are_explained_in_one_message(
     assert outcome.exit_code == exit_code
     assert words in outcome.stderr
     assert "Traceback" not in outcome.stderr
+
+
+def test_an_open_address_needs_a_key_in_the_file(fimserve: CommandLine) -> None:
+    KeyFile(Path("keys.json")).change(lambda known: known)
+    outcome = fimserve("serve", "--host", "0.0.0.0", "--port", "0", "--keys", "keys.json")
+    assert outcome.exit_code == 2
+    assert "fimserve keys create" in outcome.stderr
+
+
+def test_with_keys_the_line_to_paste_carries_one() -> None:
+    line = build_curl_line("https://[::1]:1", has_keys=True)
+    assert line.endswith('-H "Authorization: Bearer $FIMSERVE_API_KEY"')
+    assert "FIMSERVE_API_KEY" not in build_curl_line("http://[::1]:1")
 
 
 def test_settings_file_of_the_current_directory_is_read(fimserve: CommandLine) -> None:
