@@ -110,11 +110,10 @@ class CompletionClient:
     async def warm_up(self, question: Question) -> None:
         """Let the server compute a prompt that requests of the same session will begin with.
 
+        Fails with ServerDown if the server cannot be reached.
+
         Args:
             question: The prompt.
-
-        Raises:
-            ServerDown: If the server cannot be reached.
         """
         await self._post(question, self._body(question, 0) | {"priority": "background"})
 

@@ -85,10 +85,7 @@ def merge_options(base: LspOptions, given: object, is_start: bool) -> MergedOpti
     problems = []
     for name, value in ours.items():
         try:
-            if name == "apiKeyFile" and not is_start:
-                # Settings that come later may be a project's: they must not pick files to send.
-                raise ValueError("apiKeyFile is read at the start only; it is ignored")
-            values |= _read_option(str(name), value)
+            values |= _read_option(str(name), value, is_start)
         except ValueError as error:
             problems.append(str(error))
     merged = replace(base, **values)  # type: ignore[arg-type]
@@ -99,7 +96,7 @@ def merge_options(base: LspOptions, given: object, is_start: bool) -> MergedOpti
     return MergedOptions(merged, tuple(problems))
 
 
-def _read_option(name: str, value: object) -> dict[str, object]:
+def _read_option(name: str, value: object, is_start: bool) -> dict[str, object]:
     """Return the field that an option sets; ValueError says what is wrong with it."""
     if value is None and name in _OPTIONS:
         # As everywhere, null is the same as absent.
@@ -109,6 +106,9 @@ def _read_option(name: str, value: object) -> dict[str, object]:
             return {"url": value}
         case (("apiKey" | "model"), str()) if value.isprintable() and value.strip():
             return {_field_name(name): value.strip()}
+        case "apiKeyFile", _ if not is_start:
+            # Settings that come later may be a project's: they must not pick files to send.
+            raise ValueError("apiKeyFile is read at the start only; it is ignored")
         case "apiKeyFile", str():
             return {"api_key": read_key_file(Path(value).expanduser())}
         case (("multiline" | "events"), bool()):

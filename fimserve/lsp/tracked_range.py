@@ -4,11 +4,11 @@ Edits before it move it, edits inside it grow or shrink it, edits over its borde
 there. Knows nothing of clocks and events.
 """
 
+import sys
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from fimserve.lsp.document import Edit
-from fimserve.lsp.positions import utf16_units
 
 __all__ = ["Remains", "TrackedRange", "compare_texts"]
 
@@ -77,7 +77,5 @@ def _code_units(text: str) -> list[int]:
     """Return the UTF-16 code units of text."""
     if text.isascii():
         return list(text.encode("ascii"))
-    data = text.encode("utf-16-le", "surrogatepass")
-    units = [int.from_bytes(data[at : at + 2], "little") for at in range(0, len(data), 2)]
-    assert len(units) == utf16_units(text)
-    return units
+    encoding = "utf-16-le" if sys.byteorder == "little" else "utf-16-be"
+    return memoryview(text.encode(encoding, "surrogatepass")).cast("H").tolist()
