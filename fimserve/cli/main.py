@@ -22,6 +22,7 @@ __all__ = ["COMMANDS", "app", "load_command", "run"]
 COMMANDS = {
     "serve": ("fimserve.cli.serve", "Serve completions over HTTP."),
     "complete": ("fimserve.cli.complete", "Complete one place in a file."),
+    "lsp": ("fimserve.cli.lsp", "Offer completions to an editor by the language server protocol."),
     "eval": ("fimserve.cli.eval", "Score completions on a benchmark: generate, score, report."),
     "bench": ("fimserve.cli.bench", "Measure a completion server: latency, goodput, a soak."),
     "export": ("fimserve.cli.export", "Write a model as a plain Hugging Face directory."),

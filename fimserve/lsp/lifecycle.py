@@ -75,6 +75,7 @@ class Accepted(NamedTuple):
     """A suggestion that was accepted."""
 
     completion_id: str
+    uri: str
     start: int
     """Offset at which its text begins."""
     text: str
@@ -175,15 +176,13 @@ class Lifecycle:
         num_typed = view.num_typed_before if is_inserted else view.num_typed
         num_own = max(num_typed, view.num_given)
         in_parts = view.num_taken_before + view.num_taken_units
-        self._record(
-            "accepted",
-            view,
-            accepted_chars=utf16_units(view.text[num_own:]) + in_parts,
-            shown_ms=self._shown_ms(view),
-        )
+        so_far = utf16_units(view.text[num_own:]) + in_parts
+        self._record("accepted", view, accepted_chars=so_far, shown_ms=self._shown_ms(view))
         if self._current is view:
             self._current = None
-        return Accepted(view.completion_id, view.anchor + num_own, view.text[num_own:], view.facts)
+        return Accepted(
+            view.completion_id, view.uri, view.anchor + num_own, view.text[num_own:], view.facts
+        )
 
     def follow(self, uri: str, edit: Edit) -> None:
         """Note an edit of a document."""

@@ -9,7 +9,6 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -37,7 +36,7 @@ class LspOptions:
     """Whether completions may go past their first line; absent leaves it to the engine."""
     max_tokens: int = 64
     """Longest completion, 1 to 512 tokens."""
-    languages: Mapping[str, bool] = MappingProxyType({})
+    languages: Mapping[str, bool] = field(default_factory=dict)
     """Language ids on and off; `*` stands for those not named, which are on by default."""
     events: bool = True
     """Whether the server is told what was shown, accepted and kept: ids and numbers, never code."""
@@ -116,7 +115,7 @@ def _read_option(name: str, value: object, is_start: bool) -> dict[str, object]:
         case "maxTokens", int() if not isinstance(value, bool) and 1 <= value <= MAX_TOKENS:
             return {"max_tokens": value}
         case "languages", Mapping() if all(isinstance(is_on, bool) for is_on in value.values()):
-            return {"languages": MappingProxyType({str(key): on for key, on in value.items()})}
+            return {"languages": {str(key): is_on for key, is_on in value.items()}}
     if name not in _OPTIONS:
         nearest = difflib.get_close_matches(name, _OPTIONS, n=1)
         hint = f"did you mean {nearest[0]}?" if nearest else f"known: {', '.join(_OPTIONS)}"
@@ -151,7 +150,8 @@ def read_key_file(file: Path) -> str:
 def _is_address(value: str) -> bool:
     try:
         parts = urlsplit(value)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        is_plain = parts.username is None and parts.port != 0
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and is_plain
     except ValueError:
         return False
 

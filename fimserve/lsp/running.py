@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import cast
 
 __all__ = ["ContentMoved", "RunningRequests"]
 
@@ -36,14 +37,11 @@ class RunningRequests:
             uri: The document; an older request of it is cancelled.
 
         Raises:
-            CancelledError: If a newer request comes, or the editor cancels this one.
+            asyncio.CancelledError: If a newer request comes, or the editor cancels this one.
             ContentMoved: If the document changes.
         """
         self.cancel(uri)
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("requests run in tasks")
-        mine = self._running[uri] = _Running(task)
+        mine = self._running[uri] = _Running(cast("asyncio.Task[object]", asyncio.current_task()))
         try:
             yield
         except asyncio.CancelledError:
