@@ -49,9 +49,7 @@ def test_any_changes_leave_the_text_that_a_string_would_have(
         assert document.num_lines == len(LINE_END.split(text))
 
 
-@given(
-    text=FILE_TEXT, first=st.integers(0, 99), last=st.integers(0, 99), inserted=FILE_TEXT
-)
+@given(text=FILE_TEXT, first=st.integers(0, 99), last=st.integers(0, 99), inserted=FILE_TEXT)
 def test_edit_says_what_a_change_did(text: str, first: int, last: int, inserted: str) -> None:
     document = make(text)
     start, end = sorted((pick(text, first), pick(text, last)))

@@ -37,9 +37,7 @@ def test_item_is_inserted_at_the_cursor_and_reports_its_acceptance() -> None:
     assert item.to_lsp(document) == types.InlineCompletionItem(
         insert_text="3.14 * r",
         range=wanted,
-        command=types.Command(
-            title="accepted", command="fimserve.didAccept", arguments=["cmpl-1"]
-        ),
+        command=types.Command(title="accepted", command="fimserve.didAccept", arguments=["cmpl-1"]),
     )
 
 

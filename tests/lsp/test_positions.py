@@ -9,9 +9,7 @@ from fimserve.lsp.positions import ENCODINGS, Encoding, to_column, to_units, utf
 LINE = "a = 'é😀'"
 
 
-@pytest.mark.parametrize(
-    ("encoding", "units"), [("utf-8", 11), ("utf-16", 8), ("utf-32", 7)]
-)
+@pytest.mark.parametrize(("encoding", "units"), [("utf-8", 11), ("utf-16", 8), ("utf-32", 7)])
 def test_emoji_takes_as_many_units_as_the_encoding_says(encoding: Encoding, units: int) -> None:
     column = LINE.index("😀") + 1
     assert to_units(LINE, column, encoding) == units
