@@ -1,5 +1,7 @@
 """What is sent around the cursor, and where it is cut."""
 
+import itertools
+
 from fimserve.lsp.document import Document, Place
 from fimserve.lsp.surroundings import (
     MAX_SUFFIX_CHARS,
@@ -34,7 +36,7 @@ def test_cut_before_the_cursor_stays_while_somebody_types() -> None:
         document.replace(place, place, char)
         place = Place(place.line, place.column + 1)
         prefixes.append(find_surroundings(document, place).prefix)
-    for shorter, longer in zip(prefixes, prefixes[1:], strict=False):
+    for shorter, longer in itertools.pairwise(prefixes):
         assert longer[:-1] == shorter
     assert prefixes[0].startswith("value_")
     assert PREFIX_STEP_CHARS - 100 < len(prefixes[0]) <= 2 * PREFIX_STEP_CHARS
