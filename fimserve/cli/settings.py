@@ -12,7 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError, field_validator
+from pydantic import ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -24,6 +24,7 @@ from pydantic_settings import (
 from fimserve.cli.failure import UsageFailure
 from fimserve.engine.settings import EngineSettings
 from fimserve.server.settings import ServerSettings
+from fimserve.telemetry.settings import TelemetrySettings
 
 __all__ = ["CONFIG_NAME", "Settings", "find_config", "load_settings"]
 
@@ -31,7 +32,11 @@ CONFIG_NAME = "fimserve.toml"
 """File that `fimserve serve` reads from the current directory where `--config` is not given."""
 
 
-TABLES: dict[str, type] = {"server": ServerSettings, "engine": EngineSettings}
+TABLES: dict[str, type] = {
+    "server": ServerSettings,
+    "engine": EngineSettings,
+    "telemetry": TelemetrySettings,
+}
 """Rooms that have a table of their own."""
 
 
@@ -58,14 +63,18 @@ class Settings(BaseSettings):
     """Memory, batching and adapters."""
     server: ServerSettings = ServerSettings()
     """The HTTP service."""
+    telemetry: TelemetrySettings = TelemetrySettings()
+    """What becomes of suggestions: where it is stored, and for how long."""
 
-    @field_validator("server", mode="before")
+    @field_validator("server", "telemetry", mode="before")
     @classmethod
-    def _split_lists(cls, value: object) -> object:
+    def _split_lists(cls, value: object, info: ValidationInfo) -> object:
         # The environment has no lists: FIMSERVE_SERVER_MODEL_ALIASES=one,two
         if not isinstance(value, Mapping):
             return value
-        lists = {field.name for field in fields(ServerSettings) if field.default == ()}
+        lists = {
+            field.name for field in fields(TABLES[str(info.field_name)]) if field.default == ()
+        }
         return {
             key: tuple(part.strip() for part in item.split(","))
             if key in lists and isinstance(item, str)

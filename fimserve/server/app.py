@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import cast
 
 from fastapi import FastAPI, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -18,20 +19,24 @@ from fimserve import __version__
 from fimserve.server.dialect import ErrorShape, ErrorShapes
 from fimserve.server.errors import MethodNotAllowed, ServerError, UnknownRoute, shorten
 from fimserve.server.request_log import RequestLog, record_of
-from fimserve.server.routes import adapters, health, openai
+from fimserve.server.routes import adapters, events, health, openai
 from fimserve.server.service import CompletionEngine, ModelNames, Service
 from fimserve.server.settings import ServerSettings
+from fimserve.telemetry import EventStore
 
 __all__ = ["make_app"]
 
 logger = logging.getLogger(__name__)
 
-ROUTES = (health, openai, adapters)
+ROUTES = (health, openai, adapters, events)
 """Modules with a `router`, and with `ERROR_SHAPES` where their clients read errors otherwise."""
 
 
 def make_app(
-    engine: CompletionEngine, settings: ServerSettings | None = None, device: str | None = None
+    engine: CompletionEngine,
+    settings: ServerSettings | None = None,
+    device: str | None = None,
+    event_store: EventStore | None = None,
 ) -> FastAPI:
     """Return the service as an ASGI application.
 
@@ -39,28 +44,31 @@ def make_app(
         engine: What completes; closed when the application shuts down.
         settings: Limits and names; the defaults where None.
         device: Where the model runs, for `/health` to say.
+        event_store: Where events go; closed when the application shuts down. None takes none.
 
     Returns:
-        The application; its lifespan ends the engine.
+        The application; its lifespan ends engine and event store.
     """
     settings = settings or ServerSettings()
 
     @asynccontextmanager
-    async def close_engine_at_end(_: FastAPI) -> AsyncIterator[None]:
+    async def close_at_end(_: FastAPI) -> AsyncIterator[None]:
         yield
         await engine.aclose()
+        if event_store is not None:
+            await run_in_threadpool(event_store.close)
 
     app = FastAPI(
         title="fimserve",
         version=__version__,
-        lifespan=close_engine_at_end,
+        lifespan=close_at_end,
         # The interactive pages load scripts from elsewhere; the document itself stays.
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
     names = ModelNames(engine.model_name, settings.model_aliases)
-    app.state.service = Service(engine, settings, names, device)
+    app.state.service = Service(engine, settings, names, device, event_store)
     app.state.error_shapes = ErrorShapes(_error_shapes())
     for module in ROUTES:
         app.include_router(module.router)
