@@ -23,6 +23,7 @@ COMMANDS = {
     "serve": ("fimserve.cli.serve", "Serve completions over HTTP."),
     "keys": ("fimserve.cli.keys", "Make, list and revoke API keys."),
     "complete": ("fimserve.cli.complete", "Complete one place in a file."),
+    "lsp": ("fimserve.cli.lsp", "Offer completions to an editor by the language server protocol."),
     "eval": ("fimserve.cli.eval", "Score completions on a benchmark: generate, score, report."),
     "bench": (
         "fimserve.cli.bench",
