@@ -18,7 +18,7 @@ from fimserve import __version__
 from fimserve.server.dialect import ErrorShape, ErrorShapes
 from fimserve.server.errors import MethodNotAllowed, ServerError, UnknownRoute, shorten
 from fimserve.server.request_log import RequestLog, record_of
-from fimserve.server.routes import adapters, health, openai
+from fimserve.server.routes import adapters, health, openai, web
 from fimserve.server.service import CompletionEngine, ModelNames, Service
 from fimserve.server.settings import ServerSettings
 
@@ -26,7 +26,7 @@ __all__ = ["make_app"]
 
 logger = logging.getLogger(__name__)
 
-ROUTES = (health, openai, adapters)
+ROUTES = (health, openai, adapters, web)
 """Modules with a `router`, and with `ERROR_SHAPES` where their clients read errors otherwise."""
 
 

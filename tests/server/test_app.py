@@ -15,7 +15,7 @@ from support.fake_engine import FakeEngine
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("GET", "/", 404, "unknown_route"),
+        ("GET", "/nowhere", 404, "unknown_route"),
         ("POST", "/v1/chat/completions", 404, "unknown_route"),
         ("POST", "/v1/completions/", 404, "unknown_route"),
         ("GET", "/docs", 404, "unknown_route"),
