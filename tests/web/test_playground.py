@@ -384,17 +384,21 @@ def test_a_failure_inside_the_stream_is_said_in_words(page: Page) -> None:
     no_ghost(page)
 
 
-def test_the_page_fits_a_phone(browser: Browser, engine: HeldEngine, url: str) -> None:
-    with (
-        closing(browser.new_context(viewport=PHONE, has_touch=True)) as profile,
-        playground(profile, url) as page,
-    ):
+def test_the_page_fits_a_phone_and_needs_no_tab_key(
+    browser: Browser, engine: HeldEngine, url: str
+) -> None:
+    phone = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+    with closing(phone), playground(phone, url) as page:
         page.keyboard.type("x")
         ghost(page, "total")
         assert page.evaluate("document.scrollingElement.scrollWidth") <= PHONE["width"]
         box = page.locator("#editor").bounding_box()
         assert box is not None
         assert box["width"] > 0.85 * PHONE["width"]
+        engine.begin_anew("")
+        page.get_by_role("button", name="Take the suggestion").tap()
+        no_ghost(page)
+        assert line(page) == "    return xtotal"
 
 
 def test_code_from_text_is_refused_and_nothing_runs_in_workers(

@@ -89,6 +89,11 @@ function ignoreCancelledWork(): void {
   });
 }
 
+export function acceptSuggestion(made: monacoEditor.IStandaloneCodeEditor): void {
+  made.focus();
+  made.trigger("playground", "editor.action.inlineSuggest.commit", {});
+}
+
 const KEYS_OF_LEAVING = new Set([KeyCode.Tab, KeyCode.Shift, KeyCode.Escape]);
 
 /** Escape with nothing to dismiss hands the next Tab to the page; any other key takes it back. */

@@ -2,7 +2,7 @@
 
 import type { editor as monacoEditor } from "monaco-editor";
 import type { Refusal } from "./completions";
-import { makeEditor, showTheme, suggestNow } from "./editor";
+import { acceptSuggestion, makeEditor, showTheme, suggestNow } from "./editor";
 import { KeyForm } from "./key";
 import { MeasuresPanel } from "./measures";
 import { languages } from "./monaco";
@@ -64,6 +64,10 @@ function main(): void {
 
   lines.addEventListener("change", () => provider.reset());
   byId("reset", HTMLButtonElement).addEventListener("click", () => samples.restore());
+  const accept = byId("accept", HTMLButtonElement);
+  // The editor keeps the focus: without it the suggestion would go before it is taken.
+  accept.addEventListener("mousedown", (event) => event.preventDefault());
+  accept.addEventListener("click", () => acceptSuggestion(code));
   byId("skip", HTMLAnchorElement).addEventListener("click", (event) => {
     event.preventDefault();
     code.focus();
