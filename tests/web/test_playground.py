@@ -9,7 +9,8 @@ from typing import Literal
 
 import pytest
 
-from fimserve.engine import CompletionDelta, CompletionRequest
+from fimserve.engine import CompletionDelta, CompletionRequest, Engine
+from fimserve.models import load_model
 from support.fake_engine import FakeEngine
 from support.live_server import serve_in_thread
 
@@ -426,3 +427,26 @@ def test_nothing_is_loaded_from_elsewhere(browser: Browser, url: str) -> None:
             wait_for_editor(page)
     assert len(asked) >= 6
     assert all(address.startswith((url, "data:")) for address in asked)
+
+
+@pytest.mark.model
+def test_the_embedded_model_suggests_and_computes_no_prompt_twice(profile: BrowserContext) -> None:
+    with (
+        serve_in_thread(Engine(load_model("embedded", "cpu", "auto"))) as url,
+        playground(profile, url) as page,
+    ):
+        page.keyboard.press("Alt+Backslash")
+        expect(page.locator(GHOST).first).to_be_visible()
+        page.keyboard.press("Escape")
+        page.keyboard.type("s")
+        expect(page.locator("#suggestions tr").first).to_contain_text("shown")
+        expect(page.locator("#figures [data-measure=e2e]")).not_to_have_text("–")
+        suggested = page.locator(GHOST).first.inner_text().replace("\xa0", " ")
+        num_prompt, num_cached = (
+            int(page.locator(f"#figures [data-measure={measure}]").inner_text())
+            for measure in ("prompt", "cached")
+        )
+        assert num_prompt - 4 <= num_cached < num_prompt
+        page.keyboard.press("Tab")
+        assert suggested != ""
+        assert line(page).startswith(f"    return s{suggested}")
