@@ -8,7 +8,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 CODE := fimserve training eval tests
-.PHONY: setup serve demo test test-slow test-gpu lint type format bench eval plugin stats lock
+.PHONY: setup serve demo test test-slow test-gpu lint type format bench eval plugin web stats lock
 
 setup: .venv/.dev
 # Two stamps: serving needs half of what working on the project needs.
@@ -48,6 +48,9 @@ eval: .venv/.dev
 plugin:
 	@test -d editor-plugin || { echo "editor-plugin/ does not exist yet"; exit 1; }
 	cd editor-plugin && npm ci && npm test && npm run package
+# Needs Node 20; running and installing do not, since its output is committed.
+web:
+	cd fimserve/web && npm ci --ignore-scripts --no-audit --no-fund && npm run build
 stats:
 	$(PYTHON) docs/stats.py
 # Pins what the ranges of pyproject.toml resolve to today, on the oldest Python supported.

@@ -41,7 +41,9 @@ from fimserve.server.routes import (
     mistral,
     ollama,
     openai,
+    root,
     tabby,
+    web,
 )
 from fimserve.server.service import CompletionEngine, ModelNames, Service
 from fimserve.server.settings import ServerSettings
@@ -66,6 +68,8 @@ ROUTES = (
     tabby,
     adapters,
     events,
+    root,
+    web,
 )
 """Modules with a `router`, whose first tag is the dialect in metrics. A module may state:
 `ERROR_SHAPES` where its clients read errors otherwise; `SCOPES` and `PUBLIC`, see `access.py`."""

@@ -224,6 +224,8 @@ class EventsUnavailable(ServerError):
     def __init__(self, message: str, retry_after_s: int) -> None:
         again = {"retry-after": str(retry_after_s), "x-should-retry": "true"}
         super().__init__(message, headers=again)
+
+
 class Draining(EngineUnavailable):
     """The service is stopping and takes no new requests."""
 

@@ -18,6 +18,7 @@ from support.keys import add_key
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
+        ("GET", "/nowhere", 404, "unknown_route"),
         ("POST", "/v1/chat/completions", 404, "unknown_route"),
         ("POST", "/v1/completions/", 404, "unknown_route"),
         ("GET", "/docs", 404, "unknown_route"),

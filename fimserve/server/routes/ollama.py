@@ -1,17 +1,16 @@
-"""Ollama: `/api/generate` whole or as lines of JSON, what describes the model, and `/`.
+"""Ollama: `/api/generate` whole or as lines of JSON, and what describes the model.
 
-Clients that find "Ollama is running" at `/` take the service for Ollama; the rest of its `/api`
-paths (chat, embeddings, pulling models) answer 404 in its error shape.
+Its greeting at `/` is in `root.py`; the rest of its `/api` paths (chat, embeddings, pulling models)
+answer 404 in its error shape.
 """
 
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from http import HTTPStatus
-from importlib import import_module
 
 from fastapi import APIRouter, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from fimserve.engine import CompletionRequest, TokenLogprob, Usage
 from fimserve.server.answer import RecordStream, encode_record
@@ -32,7 +31,7 @@ from fimserve.server.routes.openai_answer import to_stream_failure
 from fimserve.server.run import collect_completion, run_completion
 from fimserve.server.service import ResolvedModel, Service, service_of
 
-__all__ = ["ERROR_SHAPES", "PUBLIC", "router"]
+__all__ = ["ERROR_SHAPES", "router"]
 
 router = APIRouter(tags=["ollama"])
 
@@ -40,9 +39,6 @@ NDJSON = "application/x-ndjson"
 
 SPOKEN_VERSION = "0.12.0"
 """The version of Ollama whose protocol this is; clients compare it before they use a field."""
-
-PUBLIC = ("/",)
-"""Says nothing but that something runs here."""
 
 NS_PER_MS = 1_000_000
 
@@ -56,14 +52,6 @@ def ollama_error(error: ServerError) -> JSONResponse:
 
 
 ERROR_SHAPES = {"/api/": ollama_error}
-
-
-@router.get("/", include_in_schema=False)
-@router.head("/", include_in_schema=False)
-async def get_root(request: Request) -> Response:
-    """Say what Ollama says; whoever asks for a page gets the playground, where it is there."""
-    page = await _page_or_none(request)
-    return page or PlainTextResponse("Ollama is running", headers={"vary": "accept"})
 
 
 @router.get("/api/version")
@@ -188,13 +176,3 @@ def _logprobs(entries: Sequence[TokenLogprob]) -> dict[str, object]:
 
 def _spell(token: bytes, logprob: float) -> dict[str, object]:
     return {"token": token.decode("utf-8", "replace"), "logprob": logprob, "bytes": list(token)}
-
-
-async def _page_or_none(request: Request) -> Response | None:
-    # Looked for late: a service without the playground's files is a service all the same.
-    try:
-        web = import_module("fimserve.server.routes.web")
-    except ModuleNotFoundError:
-        return None
-    page: Response | None = await web.page_or_none(request)
-    return page

@@ -1,0 +1,96 @@
+// Composes the page: pickers, editor, provider, numbers. Every part decides for itself elsewhere.
+
+import type { editor as monacoEditor } from "monaco-editor";
+import type { Refusal } from "./completions";
+import { acceptSuggestion, makeEditor, showTheme, suggestNow } from "./editor";
+import { KeyForm } from "./key";
+import { MeasuresPanel } from "./measures";
+import { languages } from "./monaco";
+import { Provider } from "./provider";
+import { SamplePicker } from "./sample_picker";
+import { LANGUAGES } from "./samples";
+import { ThemeSwitch } from "./theme";
+
+const UNAUTHORIZED = 401;
+/** What a newer question of the same session does to an older one: nothing to report. */
+const SUPERSEDED = 499;
+
+function byId<T extends HTMLElement>(id: string, kind: new () => T): T {
+  const found = document.getElementById(id);
+  if (!(found instanceof kind)) throw new Error(`the page has no ${kind.name} #${id}`);
+  return found;
+}
+
+function main(): void {
+  const code = makeEditor(byId("editor", HTMLDivElement));
+  new ThemeSwitch(byId("theme", HTMLButtonElement), showTheme);
+  const status = byId("status", HTMLElement);
+  const measures = new MeasuresPanel(
+    byId("figures", HTMLElement),
+    byId("suggestions", HTMLTableSectionElement),
+  );
+  const lines = byId("lines", HTMLSelectElement);
+  const samples = new SamplePicker(
+    byId("language", HTMLSelectElement),
+    byId("sample", HTMLSelectElement),
+    code,
+  );
+  const key = new KeyForm(byId("key", HTMLFormElement), askAgain);
+  const provider = new Provider({
+    sessionOf: (model) => samples.sessionOf(model),
+    isMultiline: () => ({ auto: null, one: false, several: true })[lines.value] ?? null,
+    mayAsk: () => !key.isAsking,
+    key: () => key.key,
+    onAsked: (suggestion) => measures.add(suggestion),
+    onChanged(suggestion) {
+      if (suggestion.text !== "") status.textContent = "";
+      measures.render();
+    },
+    onRefused,
+  });
+
+  function onRefused({ status: code, message }: Refusal): void {
+    if (code === SUPERSEDED) return;
+    if (code === UNAUTHORIZED) key.ask();
+    status.textContent = message;
+  }
+
+  function askAgain(): void {
+    provider.reset();
+    status.textContent = "";
+    code.focus();
+    suggestNow(code);
+  }
+
+  lines.addEventListener("change", () => provider.reset());
+  byId("reset", HTMLButtonElement).addEventListener("click", () => samples.restore());
+  const accept = byId("accept", HTMLButtonElement);
+  // The editor keeps the focus: without it the suggestion would go before it is taken.
+  accept.addEventListener("mousedown", (event) => event.preventDefault());
+  accept.addEventListener("click", () => acceptSuggestion(code));
+  byId("skip", HTMLAnchorElement).addEventListener("click", (event) => {
+    event.preventDefault();
+    code.focus();
+  });
+  languages.registerInlineCompletionsProvider(LANGUAGES.map(({ id }) => id), provider);
+  abortWhenLeftBehind(code, provider);
+  void showModel(byId("model", HTMLElement));
+}
+
+function abortWhenLeftBehind(code: monacoEditor.ICodeEditor, provider: Provider): void {
+  code.onDidChangeCursorPosition(({ position }) => {
+    const model = code.getModel();
+    if (model !== null) provider.abortIfLeftBehind(model, position);
+  });
+}
+
+async function showModel(place: HTMLElement): Promise<void> {
+  try {
+    const health: { model: string; device: string | null } = await (await fetch("/health")).json();
+    place.textContent = health.device === null ? health.model : `${health.model}, ${health.device}`;
+  } catch {
+    // The first suggestion says what is wrong.
+  }
+}
+
+main();
