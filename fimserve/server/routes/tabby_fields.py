@@ -11,7 +11,7 @@ from pydantic import Field
 
 from fimserve.engine import CompletionRequest
 from fimserve.prompt import PromptParts, Snippet, recognise_template
-from fimserve.server.caps import check_context
+from fimserve.server.field_caps import check_context
 from fimserve.server.parse import Fields, OneLine, WholeNumber
 from fimserve.server.settings import ServerSettings
 
