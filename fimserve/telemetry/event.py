@@ -262,9 +262,11 @@ class Event:
 
 
 def _as_exact(value: object, rule: Rule) -> object:
-    # JSON has one kind of number: some clients write 64.0 where they mean 64.
-    if isinstance(rule, Whole | OneOf) and isinstance(value, float) and value.is_integer():
+    # JSON has one kind of number: some clients write 64.0 where they mean 64, or 0 for 0.0.
+    if isinstance(value, float) and isinstance(rule, Whole | OneOf) and value.is_integer():
         return int(value)
+    if isinstance(value, int) and isinstance(rule, Number) and rule.allows(value):
+        return float(value)
     return value
 
 
