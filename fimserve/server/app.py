@@ -104,9 +104,11 @@ def make_app(
     @asynccontextmanager
     async def close_at_end(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await engine.aclose()
-        if event_store is not None:
-            await run_in_threadpool(event_store.close)
+        try:
+            await engine.aclose()
+        finally:
+            if event_store is not None:
+                await run_in_threadpool(event_store.close)
 
     app = FastAPI(
         title="fimserve",

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
+from fimserve.telemetry.directories import make_directory
 from fimserve.telemetry.errors import StoreSettingsError
 
 __all__ = ["READS_ONLY", "create_sqlite_file", "make_engine"]
@@ -80,7 +81,7 @@ def create_sqlite_file(file: Path) -> None:
         StoreSettingsError: If it cannot be created.
     """
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(file.parent)
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
         raise StoreSettingsError(

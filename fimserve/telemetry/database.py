@@ -225,7 +225,11 @@ class Database:
     @contextmanager
     def _read(self) -> Iterator[Connection]:
         with _translated_errors(), self._engine.connect() as connection:
-            yield connection.execution_options(**READS_ONLY)
+            reading = connection.execution_options(**READS_ONLY)
+            if self._location.file is None:
+                # Whoever counts or exports waits for it, and nobody waits for them.
+                reading.exec_driver_sql("SET LOCAL statement_timeout TO 0")
+            yield reading
 
 
 def _make_rows(batch: Batch, events: Sequence[Event]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ Opens longer than most files because a schema is a table.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Annotated, Literal, TypeAlias, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 from fimserve.telemetry.errors import EventError
 from fimserve.telemetry.rules import HASH, ID, KIND, NAME, Flag, Number, OneOf, Rule, Text, Whole
@@ -48,6 +48,9 @@ MAX_AT_MS = 253_402_300_799_999
 """End of the year 9999: a wrong clock is the client's, but it must be a date."""
 MAX_DURATION_MS = 86_400_000.0
 """A day: nothing about one suggestion takes longer."""
+
+MAX_EXACT_FLOAT = 2**53
+"""Whole numbers below are the same as floats."""
 
 _Id: TypeAlias = Annotated[str, ID]
 _Name: TypeAlias = Annotated[str, NAME]
@@ -212,12 +215,12 @@ class Event:
     """Text behind the cursor; the same holds."""
 
     def __post_init__(self) -> None:
-        for name, rule in EVENT_RULES.items():
+        for name, allows in _CHECKS:
             value = getattr(self, name)
             if value is None and name not in _NEVER_NONE:
                 continue
-            if not rule.allows(value):
-                raise EventError(name, f"should be {rule.wanted}")
+            if not allows(value):
+                raise EventError(name, f"should be {EVENT_RULES[name].wanted}")
         _check_completion(self)
         _check_persistence(self)
 
@@ -235,15 +238,16 @@ class Event:
         Raises:
             EventError: On the first field with a wrong value, naming the field.
         """
-        known = {
-            name: _as_exact(value, EVENT_RULES[name])
-            for name, value in record.items()
-            if value is not None and name in EVENT_RULES
-        }
+        known: dict[str, Any] = {}
+        for name, value in record.items():
+            if value is None or name not in EVENT_RULES:
+                continue
+            number = _NUMBERS.get(name)
+            known[name] = value if number is None else _as_exact(value, number)
         for name in REQUIRED_FIELDS:
             if name not in known:
                 raise EventError(name, "is missing; it is required")
-        return cls(**known)  # type: ignore[arg-type]
+        return cls(**known)
 
     def to_json(self) -> dict[str, object]:
         """Return what `from_json` reads: the fields that are there."""
@@ -261,11 +265,12 @@ class Event:
         return replace(self, completion_text=None, prefix_text=None, suffix_text=None)
 
 
-def _as_exact(value: object, rule: Rule) -> object:
-    # JSON has one kind of number: some clients write 64.0 where they mean 64.
-    if isinstance(rule, Whole | OneOf) and isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
+def _as_exact(value: object, wanted: type[int] | type[float]) -> object:
+    # JSON has one kind of number: some clients write 64.0 where they mean 64, or 0 for 0.0.
+    if wanted is int:
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+    # A larger one is out of every range, and may be out of a float's.
+    return float(value) if type(value) is int and abs(value) < MAX_EXACT_FLOAT else value
 
 
 def _check_completion(event: Event) -> None:
@@ -305,8 +310,20 @@ def _find_rule(hint: object) -> Rule:
     return _find_rule(get_args(hint)[0])  # the first of `... | None`
 
 
+def _number_type(rule: Rule) -> type[int] | type[float] | None:
+    """Return what a field's numbers are made of; None where it has no numbers."""
+    if isinstance(rule, Number):
+        return float
+    holds_ints = isinstance(rule, Whole) or (
+        isinstance(rule, OneOf) and isinstance(rule.values[0], int)
+    )
+    return int if holds_ints else None
+
+
 EVENT_RULES = _collect_rules()
 """The rule of each field, in the order of the class."""
+_CHECKS = tuple((name, rule.allows) for name, rule in EVENT_RULES.items())
+_NUMBERS = {name: _number_type(rule) for name, rule in EVENT_RULES.items() if _number_type(rule)}
 REQUIRED_FIELDS = ("id", "type", "at_ms")
 """Fields without a default."""
 _NEVER_NONE = frozenset({*REQUIRED_FIELDS, "schema_version"})

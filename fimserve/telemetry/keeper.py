@@ -106,8 +106,11 @@ class Keeper:
         self._database.drop_connections()
         try:
             self._database.prepare()
-        except (DatabaseAway, TelemetryError) as error:
+        except DatabaseAway as error:
             logger.debug("the event database is still away: %s", error)
+            return False
+        except TelemetryError as error:  # somebody must do something
+            logger.error("the event database cannot be used, events go to the spool: %s", error)
             return False
         logger.warning("the event database is back")
         self._is_ready = True

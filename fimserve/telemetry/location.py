@@ -67,4 +67,9 @@ def _parse_url(text: str) -> URL:
 
 def _state_directory() -> Path:
     home = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(home).expanduser() / "fimserve"
+    try:
+        return Path(home).expanduser() / "fimserve"
+    except RuntimeError:  # a user without a home, as in some containers
+        raise StoreSettingsError(
+            "there is no home directory to keep events in; set url to a file, or to off"
+        ) from None

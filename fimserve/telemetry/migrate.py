@@ -30,6 +30,8 @@ def migrate(connection: Connection, target: str = "head") -> None:
         StoreMismatch: If a newer fimserve has been here.
     """
     if connection.dialect.name == "postgresql":
+        # An index over a large table takes as long as it takes.
+        connection.execute(text("SET LOCAL statement_timeout TO 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
     config = Config()
     # The option goes through string interpolation.

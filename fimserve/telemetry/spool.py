@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fimserve.telemetry.batch import Batch
+from fimserve.telemetry.directories import make_directory, sync_directory
 from fimserve.telemetry.errors import EventError
 from fimserve.telemetry.event import Event
 
@@ -71,7 +72,7 @@ class Spool:
         if self.count_bytes() + len(content) > self._max_bytes:
             raise SpoolFull(f"the spool holds {self._num_bytes} of {self._max_bytes} bytes")
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(self._folder)
             self._write(content)
         except OSError as error:
             raise SpoolFull(f"the spool cannot be written: {error.strerror}") from error
@@ -157,18 +158,10 @@ class Spool:
                 stream.flush()
                 os.fsync(stream.fileno())
             unfinished.rename(self._folder / (name + SUFFIX))
-            _sync_directory(self._folder)
+            sync_directory(self._folder)
         except OSError:
             unfinished.unlink(missing_ok=True)
             raise
-
-
-def _sync_directory(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _stat_num_bytes(path: Path) -> int:

@@ -72,6 +72,7 @@ class SqlEventStore:
         max_batch_events: int = MAX_BATCH_EVENTS,
     ) -> None:
         self._max_batch_events = max_batch_events
+        self._refuses = False
         self._text_tenants = frozenset(text_tenants)
         self._database = Database(location)
         self._spool = Spool(location.spool, max_spool_bytes)
@@ -175,12 +176,15 @@ class SqlEventStore:
         except SpoolFull as error:
             if len(batches) > 1:  # some of them may fit
                 return [outcome for batch in batches for outcome in self._put_into_spool([batch])]
-            logger.warning("events are refused: %s", error)
+            if not self._refuses:  # once, not for each of thousands
+                logger.error("events are refused: %s", error)
+            self._refuses = True
             return [
                 StoreUnavailable(
                     "the event store is away and its spool is full", FULL_RETRY_AFTER_S
                 )
             ]
+        self._refuses = False
         return [_count_distinct(batch) for batch in batches]
 
 

@@ -107,6 +107,28 @@ def test_only_old_unfinished_files_are_removed(spool: Spool, tmp_path: Path) -> 
     assert len(spool.list_files()) == 1
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="asks /proc for names of files")
+def test_a_new_directory_is_its_owner_s_alone_and_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def remember(descriptor: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", remember)
+    folder = tmp_path / "new" / "spool"
+    Spool(folder, max_bytes=10_000).add([make_batch()])
+    assert [path for path in synced if not path.endswith(".tmp")] == [
+        str(tmp_path), str(tmp_path / "new"), str(folder)
+    ]  # fmt: skip
+    # The content goes to the disk before its name does.
+    assert synced[2].endswith(".tmp")
+    assert [path.stat().st_mode & 0o777 for path in (folder.parent, folder)] == [0o700, 0o700]
+
+
 def test_an_absent_directory_is_an_empty_spool(spool: Spool) -> None:
     assert spool.list_files() == []
     assert spool.count_bytes() == 0

@@ -4,11 +4,13 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from sqlalchemy import text
@@ -20,10 +22,12 @@ from fimserve.telemetry import (
     TelemetrySettings,
     open_event_store,
 )
+from fimserve.telemetry.batch import Batch
 from fimserve.telemetry.sql_store import SqlEventStore
 from fimserve.telemetry.store import Appended
 from fimserve.telemetry.tables import EVENT_COLUMNS
 from support.events import any_event, make_event, make_events
+from support.postgres import Postgres
 from support.stored import open_engine, read_rows, read_stored
 
 
@@ -125,6 +129,42 @@ def test_processes_that_start_together_share_an_empty_database(url: str, tmp_pat
     stored = read_stored(url)["one"]
     assert len(stored) == len(set(stored)) == 300
     assert sum(nums_new) == 300
+
+
+@pytest.mark.postgres
+def test_a_deadlock_with_another_sender_is_tried_again(postgres: Postgres, tmp_path: Path) -> None:
+    url = postgres.make_database()
+    store = open_store(url, tmp_path)
+    insert = (
+        "INSERT INTO events (tenant, received_ms, id, type, at_ms, schema_version)"
+        " VALUES ('one', 9000000000000, %s, 'requested', 0, 1) ON CONFLICT DO NOTHING"
+    )
+    with psycopg.connect(url) as other:
+        # So that the store is the one that the server cuts short.
+        other.execute("SET deadlock_timeout TO '60s'")
+        other.execute(insert, ["b"])
+        store.append("two", [make_event()])
+        first, second = (Batch("one", 0, (make_event(id_),)) for id_ in "ab")
+        with ThreadPoolExecutor(1) as pool:
+            inserting = pool.submit(store._database.insert, [first, second])
+            while not waits_for_a_lock(url):
+                time.sleep(0.01)
+            other.execute(insert, ["a"])
+            other.commit()
+            assert inserting.result(20) == [0, 0]
+    store.close()
+    assert sorted(read_stored(url)["one"]) == ["a", "b"]
+
+
+def waits_for_a_lock(url: str) -> bool:
+    """Return whether a connection of a store waits for another one's transaction."""
+    query = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND application_name = 'fimserve-events' AND wait_event_type = 'Lock'"
+    )
+    with psycopg.connect(url) as connection:
+        row = connection.execute(query).fetchone()
+    return row is not None and row[0] > 0
 
 
 def test_a_closed_store_has_kept_what_was_submitted_and_takes_no_more(
