@@ -3,11 +3,12 @@
 Knows the service only by its command line and by the address it prints when it is ready.
 """
 
+import os
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO
 
@@ -22,21 +23,25 @@ MAX_LOG_LINES = 5
 
 
 @contextmanager
-def run_own_server(model: str) -> Iterator[str]:
+def run_own_server(model: str, settings: Mapping[str, str] | None = None) -> Iterator[str]:
     """Serve a model for the length of a `with` block.
 
     Its settings come from the environment and `fimserve.toml`, as for `fimserve serve`.
 
     Args:
         model: embedded, a directory, or a hub id.
+        settings: Further variables of its environment, such as FIMSERVE_SERVER_KEYS.
 
     Yields:
         str: Address of the service.
     """
     command = [sys.executable, "-m", "fimserve", "serve", "--model", model, "--port", "0"]
+    environment = {**os.environ, **(settings or {})}
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as log,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
+        ) as process,
     ):
         try:
             yield _wait_until_ready(process, log)
