@@ -120,7 +120,7 @@ async def collect_completion(asked: CompletionRequest, request: Request) -> Fini
 
 
 def _complete_request(asked: CompletionRequest, request: Request) -> CompletionRequest:
-    """Return the request with what no dialect says: whose it is, and how much time is left."""
+    """Return the request as it is let in: capped, with its tenant and the time that is left."""
     return replace(
         apply_caps(asked, service_of(request).settings),
         tenant=principal_of(request).tenant,
