@@ -3,11 +3,12 @@
 Knows the service only by its command line and by the address it prints when it is ready.
 """
 
+import os
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO
 
@@ -22,13 +23,14 @@ MAX_LOG_LINES = 5
 
 
 @contextmanager
-def run_own_server(model: str) -> Iterator[str]:
+def run_own_server(model: str, environment: Mapping[str, str] | None = None) -> Iterator[str]:
     """Serve a model for the length of a `with` block.
 
     Its settings come from the environment and `fimserve.toml`, as for `fimserve serve`.
 
     Args:
         model: embedded, a directory, or a hub id.
+        environment: Further variables, which settle settings.
 
     Yields:
         str: Address of the service.
@@ -36,7 +38,13 @@ def run_own_server(model: str) -> Iterator[str]:
     command = [sys.executable, "-m", "fimserve", "serve", "--model", model, "--port", "0"]
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as log,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+        subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env={**os.environ, **(environment or {})},
+        ) as process,
     ):
         try:
             yield _wait_until_ready(process, log)

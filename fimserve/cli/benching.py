@@ -53,9 +53,12 @@ __all__ = [
     "LatencyOptions",
     "ServerOptions",
     "SoakOptions",
+    "explain_failures",
+    "publish",
     "run_goodput",
     "run_latency",
     "run_soak_bench",
+    "show_progress",
 ]
 
 T = TypeVar("T")
@@ -178,11 +181,11 @@ def run_latency(
     targets = tuple(
         server.to_target(name) for server, name in zip(servers, ("server", "peer"), strict=False)
     )
-    with _explain_failures(), _show_progress("requests") as advance:
+    with explain_failures(), show_progress("requests") as advance:
         run, results = _wait_for(measure_latency(targets, settings, advance))
     line = build_latency_line(run, results, describe_provenance(), find_gpu())
     title = f"latency, {settings.n} requests per row, {settings.max_tokens} new tokens"
-    _publish(build_latency_table(title, results), line, output)
+    publish(build_latency_table(title, results), line, output)
 
 
 def run_goodput(
@@ -226,14 +229,14 @@ def run_goodput(
             with progress.status("searching for the goodput"):
                 return opened.describe(), await search_goodput(opened.client, settings, show_trial)
 
-    with _explain_failures():
+    with explain_failures():
         if picture is not None:
             check_can_draw(picture)
         described, found = _wait_for(search())
     line = build_goodput_line(described, found, settings, describe_provenance(), find_gpu())
-    _publish(build_goodput_table(found, settings), line, output)
+    publish(build_goodput_table(found, settings), line, output)
     if picture is not None:
-        with _explain_failures():
+        with explain_failures():
             draw_goodput(found, settings, describe_goodput(found), picture)
 
 
@@ -275,15 +278,15 @@ def run_soak_bench(
                 opened.client, replace(settings, pid=pid), advance
             )
 
-    with _explain_failures():
+    with explain_failures():
         if picture is not None:
             check_can_draw(picture)
-        with _show_progress("requests") as advance:
+        with show_progress("requests") as advance:
             described, result = _wait_for(soak(advance))
     line = build_soak_line(described, result, settings, describe_provenance(), find_gpu())
-    _publish(build_soak_table(result, settings), line, output)
+    publish(build_soak_table(result, settings), line, output)
     if picture is not None:
-        with _explain_failures():
+        with explain_failures():
             draw_soak(result, f"{options.rate:.3g} requests/s", picture)
     if problems := result.list_problems():
         raise Failure("; ".join(problems))
@@ -323,7 +326,17 @@ def _read_scenarios(text: str | None) -> tuple[ScenarioKind, ...]:
         raise UsageFailure(f"--scenarios: {error}; use some of {known}") from None
 
 
-def _publish(table: Table, line: dict[str, Any], output: Path | None) -> None:
+def publish(table: Table, line: dict[str, Any], output: Path | None) -> None:
+    """Print a table and, last, the JSON line, which is also appended to a file.
+
+    Args:
+        table: What people read.
+        line: What is kept.
+        output: The file; None keeps none.
+
+    Raises:
+        Failure: If the file cannot be written.
+    """
     Console().print(table)
     if output is not None:
         try:
@@ -336,7 +349,15 @@ def _publish(table: Table, line: dict[str, Any], output: Path | None) -> None:
 
 
 @contextmanager
-def _show_progress(what: str) -> Iterator[Callable[[int], None]]:
+def show_progress(what: str) -> Iterator[Callable[[int], None]]:
+    """Show on stderr how many of something are done, for the length of a `with` block.
+
+    Args:
+        what: What is counted.
+
+    Yields:
+        Callable[[int], None]: Call it once for each, with the number of all.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -350,7 +371,8 @@ def _show_progress(what: str) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def _explain_failures() -> Iterator[None]:
+def explain_failures() -> Iterator[None]:
+    """Turn errors of the benches into failures of the command, inside a `with` block."""
     try:
         yield
     except EvalError as error:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fimserve.cli.listener import Listener
     from fimserve.cli.local_model import LoadedEngine
     from fimserve.cli.settings import Settings
+    from fimserve.telemetry import EventStore, TelemetrySettings
 
 __all__ = ["app", "serve"]
 
@@ -98,18 +99,46 @@ def serve(
     logger.info("settings: %s", settings)
     listener = Listener(settings.server.host, settings.server.port)
     try:
-        run_service(load_engine(settings), settings, listener)
+        store = open_store(settings.telemetry)
+        run_service(load_engine(settings), settings, listener, store)
     finally:
         listener.close()
 
 
-def run_service(loaded: "LoadedEngine", settings: "Settings", listener: "Listener") -> None:
+def open_store(settings: "TelemetrySettings") -> "EventStore | None":
+    """Return where events go, or None where they are switched off.
+
+    Args:
+        settings: Where, and for how long.
+
+    Returns:
+        The store.
+
+    Raises:
+        Failure: If there can be no store there, or a newer fimserve has been there.
+    """
+    from fimserve.cli.failure import Failure
+    from fimserve.telemetry import TelemetryError, open_event_store
+
+    try:
+        return open_event_store(settings)
+    except TelemetryError as error:
+        raise Failure(f"[telemetry] {error}") from None
+
+
+def run_service(
+    loaded: "LoadedEngine",
+    settings: "Settings",
+    listener: "Listener",
+    event_store: "EventStore | None",
+) -> None:
     """Serve until a signal comes, then drain.
 
     Args:
         loaded: The engine, ready to complete.
         settings: What to run with.
         listener: The bound socket.
+        event_store: Where events go; None takes none.
 
     Raises:
         Failure: If another process took the port while the model loaded.
@@ -128,7 +157,7 @@ def run_service(loaded: "LoadedEngine", settings: "Settings", listener: "Listene
 
     server = AnnouncingServer(
         uvicorn.Config(
-            make_app(loaded.engine, settings.server, loaded.device),
+            make_app(loaded.engine, settings.server, loaded.device, event_store),
             log_config=None,
             # One line a request is written by the application, with an id and without text.
             access_log=False,

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import cast
 
 from fastapi import FastAPI, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -22,6 +23,7 @@ from fimserve.server.routes import (
     adapters,
     completions,
     deepseek,
+    events,
     health,
     llama_cpp,
     llama_cpp_state,
@@ -32,6 +34,7 @@ from fimserve.server.routes import (
 )
 from fimserve.server.service import CompletionEngine, ModelNames, Service
 from fimserve.server.settings import ServerSettings
+from fimserve.telemetry import EventStore
 
 __all__ = ["make_app"]
 
@@ -48,12 +51,16 @@ ROUTES = (
     ollama,
     tabby,
     adapters,
+    events,
 )
 """Modules with a `router`, and with `ERROR_SHAPES` where their clients read errors otherwise."""
 
 
 def make_app(
-    engine: CompletionEngine, settings: ServerSettings | None = None, device: str | None = None
+    engine: CompletionEngine,
+    settings: ServerSettings | None = None,
+    device: str | None = None,
+    event_store: EventStore | None = None,
 ) -> FastAPI:
     """Return the service as an ASGI application.
 
@@ -61,28 +68,31 @@ def make_app(
         engine: What completes; closed when the application shuts down.
         settings: Limits and names; the defaults where None.
         device: Where the model runs, for `/health` to say.
+        event_store: Where events go; closed when the application shuts down. None takes none.
 
     Returns:
-        The application; its lifespan ends the engine.
+        The application; its lifespan ends engine and event store.
     """
     settings = settings or ServerSettings()
 
     @asynccontextmanager
-    async def close_engine_at_end(_: FastAPI) -> AsyncIterator[None]:
+    async def close_at_end(_: FastAPI) -> AsyncIterator[None]:
         yield
         await engine.aclose()
+        if event_store is not None:
+            await run_in_threadpool(event_store.close)
 
     app = FastAPI(
         title="fimserve",
         version=__version__,
-        lifespan=close_engine_at_end,
+        lifespan=close_at_end,
         # The interactive pages load scripts from elsewhere; the document itself stays.
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
     names = ModelNames(engine.model_name, settings.model_aliases)
-    app.state.service = Service(engine, settings, names, device)
+    app.state.service = Service(engine, settings, names, device, event_store)
     app.state.error_shapes = ErrorShapes(_error_shapes())
     for module in ROUTES:
         app.include_router(module.router)

@@ -5,11 +5,13 @@
     │   └── UnsupportedField    400  a field that is understood and cannot be honoured
     ├── UnknownRoute            404
     ├── UnknownModel            404
+    ├── EventsOff               404  the operator stores no events
     ├── MethodNotAllowed        405
     ├── BodyTooLarge            413
     ├── EngineBusy              429  cannot answer in time; Retry-After says when
     ├── RequestCancelled        499  the engine gave the request up
     ├── InternalError           500
+    ├── EventsUnavailable       503  nothing was stored; Retry-After says when to send again
     └── EngineUnavailable       503  stopping, or just started anew
     ClientDisconnected          499  nobody is left to answer: logged, never sent
 
@@ -28,6 +30,8 @@ __all__ = [
     "ClientDisconnected",
     "EngineBusy",
     "EngineUnavailable",
+    "EventsOff",
+    "EventsUnavailable",
     "InternalError",
     "MethodNotAllowed",
     "RequestCancelled",
@@ -112,6 +116,13 @@ class UnknownModel(ServerError):
     default_code = "model_not_found"
 
 
+class EventsOff(ServerError):
+    """The operator has switched events off."""
+
+    status = HTTPStatus.NOT_FOUND
+    default_code = "events_off"
+
+
 class MethodNotAllowed(ServerError):
     """The path exists, the method does not."""
 
@@ -153,6 +164,17 @@ class EngineUnavailable(ServerError):
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     default_code = "unavailable"
+
+
+class EventsUnavailable(ServerError):
+    """Events can be stored nowhere at the moment; the same batch may come again."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    default_code = "events_unavailable"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        again = {"retry-after": str(retry_after_s), "x-should-retry": "true"}
+        super().__init__(message, headers=again)
 
 
 def shorten(value: object) -> str:

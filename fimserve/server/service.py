@@ -14,6 +14,7 @@ from starlette.requests import Request
 from fimserve.engine import CompletionDelta, CompletionRequest, EngineStats, ModelCard
 from fimserve.server.errors import UnknownModel, shorten
 from fimserve.server.settings import ServerSettings
+from fimserve.telemetry import EventStore
 
 __all__ = ["CompletionEngine", "ModelNames", "ResolvedModel", "Service", "service_of"]
 
@@ -191,6 +192,8 @@ class Service:
     names: ModelNames
     device: str | None = None
     """Where the model runs, as `/health` says it."""
+    events: EventStore | None = None
+    """Where events go; None where they are switched off."""
     started_monotonic_s: float = field(default_factory=time.monotonic)
     started_unix_s: int = field(default_factory=lambda: int(time.time()))
 

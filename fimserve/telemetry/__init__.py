@@ -18,6 +18,8 @@ if TYPE_CHECKING:
         TelemetryError,
     )
     from fimserve.telemetry.event import EVENT_RULES, SCHEMA_VERSION, TEXT_FIELDS, Event, EventType
+    from fimserve.telemetry.settings import TelemetrySettings
+    from fimserve.telemetry.sql_store import open_event_store
     from fimserve.telemetry.store import Appended, EventStore
 
 __all__ = [
@@ -35,6 +37,8 @@ __all__ = [
     "StoreSettingsError",
     "StoreUnavailable",
     "TelemetryError",
+    "TelemetrySettings",
+    "open_event_store",
 ]
 
 _HOMES = {
@@ -48,6 +52,8 @@ _HOMES = {
         "TelemetryError",
     ],
     "event": ["EVENT_RULES", "SCHEMA_VERSION", "TEXT_FIELDS", "Event", "EventType"],
+    "settings": ["TelemetrySettings"],
+    "sql_store": ["open_event_store"],
     "store": ["Appended", "EventStore"],
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -27,6 +27,10 @@ class EventStore(Protocol):
     All methods may be called from any thread.
     """
 
+    @property
+    def max_batch_events(self) -> int:
+        """Most events that whoever receives them should take at once."""
+
     def append(self, tenant: str, events: Sequence[Event]) -> Appended:
         """Store a batch, all of it or nothing; on return it survives `kill -9` and a power cut.
 

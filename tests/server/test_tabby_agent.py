@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from fimserve.engine import QueueFull
+from fimserve.telemetry import TelemetrySettings, open_event_store
 from support.fake_engine import FakeEngine
 from support.live_server import serve_in_thread
 from support.npm import install_npm
+from support.stored import read_rows
 from support.tabby_agent import run_agent, run_agent_server
 
 DOCUMENT = "def area(r):\n    return █\n\nprint(area(2))\n"
@@ -71,6 +73,37 @@ def test_agent_waits_for_a_server_that_can_complete(
         engine.is_alive = True
         assert agent.check_health() == "ready"
         assert agent.complete(DOCUMENT)["choices"]
+
+
+def test_what_becomes_of_a_suggestion_is_stored_as_an_event(
+    package: Path, tmp_path: Path, mount: str
+) -> None:
+    database = f"sqlite:///{tmp_path}/events.db"
+    store = open_event_store(TelemetrySettings(url=database))
+    text = "if r < 0:\n        raise ValueError(r)"
+    with (
+        serve_in_thread(FakeEngine([text]), event_store=store) as url,
+        run_agent(package, tmp_path) as agent,
+    ):
+        agent.start(url + mount)
+        shown = agent.complete("def area(r):\n    █\n")
+        event = {"completion_id": shown["id"], "choice_index": 0, "view_id": "v1"}
+        assert agent.call("postEvent", event | {"type": "view"}) is True
+        line = {"type": "select", "select_kind": "line", "elapsed": 900}
+        assert agent.call("postEvent", event | line) is True
+        assert agent.call("postEvent", event | {"type": "select", "elapsed": 1840}) is True
+        assert agent.call("postEvent", event | {"type": "select", "elapsed": 1840}) is True
+        assert agent.call("postEvent", event | {"type": "dismiss", "view_id": "v2"}) is True
+        assert agent.call("postEvent", event | {"type": "hover"}) is False
+    stored = {row["type"]: row for row in read_rows(database)}
+    assert set(stored) == {"shown", "partially_accepted", "accepted", "dismissed"}
+    assert stored["shown"]["completion_chars"] == len(text)
+    assert stored["partially_accepted"]["accepted_chars"] == len("if r < 0:")
+    assert (stored["accepted"]["accepted_chars"], stored["accepted"]["shown_ms"]) == (
+        len(text),
+        1840,
+    )
+    assert len(read_rows(database)) == 4
 
 
 def test_language_server_of_the_agent_offers_the_text_as_an_edit(

@@ -16,6 +16,7 @@ from fimserve.prompt.layout import lay_out, section_text
 from fimserve.server.body import read_json_object
 from fimserve.server.parse import describe_body, parse_fields
 from fimserve.server.principal import Scope
+from fimserve.server.routes.events import store_events
 from fimserve.server.routes.tabby_events import EventFields, make_completion_id, to_event
 from fimserve.server.routes.tabby_fields import (
     CompletionFields,
@@ -105,7 +106,9 @@ async def record_event(request: Request, body: dict[str, object]) -> Response:
     Returns:
         200 without a word, once the event is stored; also where no events are wanted.
     """
-    to_event(parse_fields(EventFields, dict(request.query_params) | body))
+    event = to_event(parse_fields(EventFields, dict(request.query_params) | body))
+    if service_of(request).events is not None:
+        await store_events(request, [event])
     return Response()
 
 
