@@ -175,6 +175,23 @@ def test_busy_engine_answers_429() -> None:
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
 
 
+def test_text_is_the_one_of_other_dialects(tmp_path: Path) -> None:
+    checkpoint = write_tiny_checkpoint(tmp_path / "tiny", endless=True)
+    with Engine.load(str(checkpoint), device="cpu", dtype="fp32") as engine:
+        ours = complete(engine, temperature=0.8, seed=7).json()["choices"][0]["text"]
+        body = {
+            "prompt": SEGMENTS["prefix"],
+            "suffix": SEGMENTS["suffix"],
+            "path": SEGMENTS["filepath"],
+            "language": "python",
+            "max_tokens": 64,
+            "temperature": 0.8,
+            "seed": 7,
+        }
+        theirs = request(engine, "POST", "/openai/v1/completions", json=body).json()
+    assert ours == theirs["choices"][0]["text"] != ""
+
+
 def test_document_with_crlf_gets_its_own_line_ends(tmp_path: Path) -> None:
     document = "def f(x):\n    if x:\n        y = 1\n        z = 2\n    return y\n"
     prefix, suffix = "def f(x):\r\n    if x:", "\r\n    return y\r\n"
