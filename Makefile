@@ -8,7 +8,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 CODE := fimserve training eval tests
-.PHONY: setup serve demo test test-gpu lint type format bench eval plugin stats lock
+.PHONY: setup serve demo test test-slow test-gpu lint type format bench eval plugin stats lock
 
 setup: .venv/.dev
 # Two stamps: serving needs half of what working on the project needs.
@@ -26,7 +26,9 @@ serve: .venv/.serve
 demo: .venv/.serve
 	$(BIN)/python docs/demo/run.py $(ARGS)
 test: .venv/.dev
-	$(BIN)/pytest -m "not gpu" $(ARGS)
+	$(BIN)/pytest -m "not gpu and not slow" $(ARGS)
+test-slow: .venv/.dev
+	$(BIN)/pytest -m "slow and not gpu" $(ARGS)
 test-gpu: .venv/.dev
 	$(BIN)/pytest -m gpu $(ARGS)
 lint: .venv/.dev

@@ -23,27 +23,24 @@ MAX_LOG_LINES = 5
 
 
 @contextmanager
-def run_own_server(model: str, environment: Mapping[str, str] | None = None) -> Iterator[str]:
+def run_own_server(model: str, settings: Mapping[str, str] | None = None) -> Iterator[str]:
     """Serve a model for the length of a `with` block.
 
     Its settings come from the environment and `fimserve.toml`, as for `fimserve serve`.
 
     Args:
         model: embedded, a directory, or a hub id.
-        environment: Further variables, which settle settings.
+        settings: Further variables of its environment, such as FIMSERVE_SERVER_KEYS.
 
     Yields:
         str: Address of the service.
     """
     command = [sys.executable, "-m", "fimserve", "serve", "--model", model, "--port", "0"]
+    environment = {**os.environ, **(settings or {})}
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as log,
         subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            env={**os.environ, **(environment or {})},
+            command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
         ) as process,
     ):
         try:

@@ -1,6 +1,7 @@
 """`fimserve bench`: latency of one editor, goodput of many, a soak, and how fast events are taken.
 
-Only the options; what they do is in `fimserve.cli.benching`, imported when a command runs.
+Also what hostile clients and curious tenants achieve. Only the options; what they do is in
+`fimserve.cli.benching` and `fimserve.cli.bench_security`, imported when a command runs.
 """
 
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["app", "events", "goodput", "latency", "soak"]
+__all__ = ["app", "events", "goodput", "hostile", "latency", "soak", "tenants"]
 
 app = typer.Typer(
     help="Measure a completion server: latency, goodput, a soak, events.",
@@ -334,3 +335,31 @@ def events(
         ),
         output,
     )
+
+
+@app.command()
+def hostile(
+    seconds: Annotated[float, typer.Option(min=1, help="Length of each attack.")] = 15.0,
+    rate: Annotated[float, typer.Option(min=0.1, help="Bystander's requests per second.")] = 4.0,
+    model: Annotated[str, typer.Option(help="Model to serve.")] = "embedded",
+    output: Output = None,
+) -> None:
+    """Attack an own server in eight ways and measure what a bystander notices."""
+    from fimeval.bench.hostile import HostileSettings
+    from fimserve.cli.bench_security import run_hostile_bench
+
+    run_hostile_bench(HostileSettings(seconds=seconds, rate=rate), model, output)
+
+
+@app.command()
+def tenants(
+    n: Annotated[int, typer.Option("--n", min=10, help="Guesses of the other tenant.")] = 600,
+    model: Annotated[str, typer.Option(help="Model to serve.")] = "embedded",
+    seed: Seed = 0,
+    output: Output = None,
+) -> None:
+    """Let one tenant guess another's prompts by timing, and say how often it is right."""
+    from fimeval.bench.tenant_timing import TimingSettings
+    from fimserve.cli.bench_security import run_tenant_bench
+
+    run_tenant_bench(TimingSettings(n=n, seed=seed), model, output)

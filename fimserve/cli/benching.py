@@ -372,7 +372,14 @@ def show_progress(what: str) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def explain_failures() -> Iterator[None]:
-    """Turn errors of the benches into failures of the command, inside a `with` block."""
+    """Turn what a bench cannot do into a failure of the command.
+
+    Yields:
+        None: Nothing.
+
+    Raises:
+        Failure: If the bench could not do its work.
+    """
     try:
         yield
     except EvalError as error:

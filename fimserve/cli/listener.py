@@ -1,7 +1,7 @@
-"""The socket that the service listens on: taken before the model loads, on loopback only.
+"""The socket that the service listens on: taken before the model loads.
 
-A port in use or an address that others could reach is refused at once, not after a minute of
-loading weights.
+A port in use, or an address that others could reach where nobody asks them for a key, is refused
+at once, not after a minute of loading weights.
 """
 
 import errno
@@ -17,21 +17,27 @@ class Listener:
     """A bound socket, not yet listening.
 
     Args:
-        host: Name or address to bind; every address it stands for must be loopback.
+        host: Name or address to bind.
         port: Port to bind; 0 takes a free one.
+        has_keys: Whether there are API keys; without them, every address that host stands for
+            must be loopback.
+        scheme: `http` or `https`.
 
     Raises:
-        UsageFailure: If host is unknown or other machines could reach it.
+        UsageFailure: If host is unknown, or other machines could reach it and there are no keys.
         Failure: If the port cannot be had.
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, has_keys: bool = False, scheme: str = "http") -> None:
+        self._scheme = scheme
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise UsageFailure(f"host is {host!r}, which is no address here: {error}") from None
-        for _, _, _, _, address in found:
-            _check_loopback(host, str(address[0]))
+        addresses = [str(address[0]) for _, _, _, _, address in found]
+        self.is_local = all(map(_is_loopback, addresses))
+        if not self.is_local and not has_keys:
+            raise UsageFailure(_explain_exposure(host, addresses))
         family, kind, protocol, _, address = found[0]
         self.socket = socket.socket(family, kind, protocol)
         # A service that was just stopped leaves its port in TIME_WAIT; that is no reason to wait.
@@ -46,21 +52,29 @@ class Listener:
     def url(self) -> str:
         """Address that clients use, with the port that was really bound."""
         host, port = self.socket.getsockname()[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return (
+            f"{self._scheme}://[{host}]:{port}"
+            if ":" in host
+            else f"{self._scheme}://{host}:{port}"
+        )
 
     def close(self) -> None:
         """Give the port back."""
         self.socket.close()
 
 
-def _check_loopback(host: str, address: str) -> None:
+def _is_loopback(address: str) -> bool:
     # A zone index (fe80::1%eth0) is never loopback.
-    if "%" in address or not ip_address(address).is_loopback:
-        raise UsageFailure(
-            f"host is {host!r}: other machines could reach {address}, and fimserve has no API "
-            "keys yet; they arrive with a later version. Use 127.0.0.1, and an SSH tunnel "
-            "(ssh -L) to reach it from elsewhere"
-        )
+    return "%" not in address and ip_address(address).is_loopback
+
+
+def _explain_exposure(host: str, addresses: list[str]) -> str:
+    reachable = next(address for address in addresses if not _is_loopback(address))
+    return (
+        f"host is {host!r}: other machines could reach {reachable}, and there are no API keys. "
+        "Make one with `fimserve keys create NAME --keys FILE` and start with --keys FILE, or "
+        "use 127.0.0.1 and an SSH tunnel (ssh -L)"
+    )
 
 
 def _explain(error: OSError, host: str, port: int) -> str:

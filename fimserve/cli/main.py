@@ -21,6 +21,7 @@ __all__ = ["COMMANDS", "app", "load_command", "run"]
 
 COMMANDS = {
     "serve": ("fimserve.cli.serve", "Serve completions over HTTP."),
+    "keys": ("fimserve.cli.keys", "Make, list and revoke API keys."),
     "complete": ("fimserve.cli.complete", "Complete one place in a file."),
     "eval": ("fimserve.cli.eval", "Score completions on a benchmark: generate, score, report."),
     "bench": (

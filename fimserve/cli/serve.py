@@ -7,7 +7,7 @@ import json
 import logging
 import shlex
 import signal
-import socket
+import ssl
 import sys
 from pathlib import Path
 from types import FrameType
@@ -32,9 +32,6 @@ app = typer.Typer()
 DEFAULTS = ServerSettings()
 ENGINE_DEFAULTS = EngineSettings()
 
-KEEP_ALIVE_S = 60
-"""Idle time after which a connection is closed: longer than a programmer's pause for thought."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -46,7 +43,10 @@ def serve(
     ] = None,
     host: Annotated[
         str | None,
-        typer.Option(help="Address to listen on, loopback only.", show_default=DEFAULTS.host),
+        typer.Option(
+            help="Address to listen on; others than loopback need --keys.",
+            show_default=DEFAULTS.host,
+        ),
     ] = None,
     port: Annotated[
         int | None,
@@ -69,6 +69,16 @@ def serve(
         Path | None,
         typer.Option(help="Directory of LoRA adapters that may be loaded.", file_okay=False),
     ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(help="File of API keys, made by `fimserve keys create`.", dir_okay=False),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="Certificate chain (PEM): serve https.", dir_okay=False)
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(help="Private key of the certificate (PEM).", dir_okay=False)
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -81,23 +91,21 @@ def serve(
     Settings come from flags, then environment (FIMSERVE_MODEL, FIMSERVE_SERVER_PORT), then the
     settings file, then defaults.
     """
-    from fimserve.cli.listener import Listener
     from fimserve.cli.local_model import load_engine
+    from fimserve.cli.logs import set_up_logs
     from fimserve.cli.settings import find_config, load_settings
 
     # Also while the model loads; once the service runs, uvicorn's own handler drains first.
     signal.signal(signal.SIGTERM, _exit)
     settings = load_settings(
         {"model": model, "device": device, "dtype": dtype},
-        {"host": host, "port": port},
+        {"host": host, "port": port, "keys": keys, "tls_cert": tls_cert, "tls_key": tls_key},
         config or find_config(),
         {"kv_memory_mib": kv_memory, "adapters": adapters},
     )
-    # The engine has a line of its own per request; the service's has the request's id.
-    for room in ("fimserve.server", "fimserve.cli"):
-        logging.getLogger(room).setLevel(logging.INFO)
+    set_up_logs(settings.server.log_format, settings.server.log_level)
     logger.info("settings: %s", settings)
-    listener = Listener(settings.server.host, settings.server.port)
+    listener = open_listener(settings.server)
     try:
         store = open_store(settings.telemetry)
         run_service(load_engine(settings), settings, listener, store)
@@ -126,6 +134,43 @@ def open_store(settings: "TelemetrySettings") -> "EventStore | None":
         raise Failure(f"[telemetry] {error}") from None
 
 
+def open_listener(settings: ServerSettings) -> "Listener":
+    """Bind the address of the settings, if it may be served from there.
+
+    Args:
+        settings: Address, keys, TLS.
+
+    Returns:
+        The bound socket.
+
+    Raises:
+        UsageFailure: If keys or certificate are no good, or an open address has no keys.
+    """
+    from fimserve.cli.failure import UsageFailure
+    from fimserve.cli.listener import Listener
+    from fimserve.server.key_file import KeyFile, KeyFileError
+
+    try:
+        num_keys = len(KeyFile(settings.keys).read()) if settings.keys is not None else 0
+    except KeyFileError as error:
+        raise UsageFailure(str(error)) from None
+    if settings.tls_cert is not None:
+        try:
+            ssl.create_default_context().load_cert_chain(settings.tls_cert, settings.tls_key)
+        except OSError as error:  # an ssl.SSLError too
+            raise UsageFailure(
+                f"cannot use {settings.tls_cert} with {settings.tls_key}: {error}"
+            ) from None
+    listener = Listener(settings.host, settings.port, num_keys > 0, settings.scheme)
+    if settings.keys is not None and not num_keys:
+        logger.warning("%s holds no keys: nobody is let in until one is made", settings.keys)
+    if not listener.is_local and settings.tls_cert is None:
+        logger.warning(
+            "serving %s without TLS: keys and code cross the network readable", listener.url
+        )
+    return listener
+
+
 def run_service(
     loaded: "LoadedEngine",
     settings: "Settings",
@@ -145,28 +190,14 @@ def run_service(
         KeyboardInterrupt: If Ctrl+C came before the service was ready.
         SystemExit: If SIGTERM came before the service was ready.
     """
-    import uvicorn
-
     from fimserve.cli.failure import Failure
     from fimserve.server.app import make_app
+    from fimserve.server.http_server import HttpServer
 
-    class AnnouncingServer(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            print(describe_service(loaded, listener.url), flush=True)
-
-    server = AnnouncingServer(
-        uvicorn.Config(
-            make_app(loaded.engine, settings.server, loaded.device, event_store),
-            log_config=None,
-            # One line a request is written by the application, with an id and without text.
-            access_log=False,
-            ws="none",
-            proxy_headers=False,
-            server_header=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=settings.server.drain_s,
-        )
+    has_keys = settings.server.keys is not None
+    server = HttpServer(
+        make_app(loaded.engine, settings.server, loaded.device, event_store),
+        lambda: print(describe_service(loaded, listener.url, has_keys), flush=True),
     )
     try:
         server.run(sockets=[listener.socket])
@@ -179,12 +210,13 @@ def run_service(
     logger.info("stopped")
 
 
-def describe_service(loaded: "LoadedEngine", url: str) -> str:
+def describe_service(loaded: "LoadedEngine", url: str, has_keys: bool = False) -> str:
     """Return what is printed once the service is ready.
 
     Args:
         loaded: The engine and its loading time.
         url: Address of the service.
+        has_keys: Whether the service asks for a key.
 
     Returns:
         Address, model, and a command line to try.
@@ -196,16 +228,17 @@ def describe_service(loaded: "LoadedEngine", url: str) -> str:
     return (
         f"fimserve {__version__} is ready at {url}\n\n"
         f"  model  {model}\n"
-        f"  try    {build_curl_line(url)}\n"
+        f"  try    {build_curl_line(url, has_keys)}\n"
         "  stop   Ctrl+C\n"
     )
 
 
-def build_curl_line(url: str) -> str:
+def build_curl_line(url: str, has_keys: bool = False) -> str:
     """Return a command line that asks the service for a completion, ready to paste.
 
     Args:
         url: Address of the service.
+        has_keys: Whether the service asks for a key, which the shell then has as a variable.
 
     Returns:
         One line for a POSIX shell.
@@ -221,7 +254,9 @@ def build_curl_line(url: str) -> str:
         "-H", "Content-Type: application/json",
         "-d", json.dumps(body),
     ]  # fmt: skip
-    return shlex.join(words)
+    line = shlex.join(words)
+    key = ' -H "Authorization: Bearer $FIMSERVE_API_KEY"'
+    return line + key if has_keys else line
 
 
 def _count(number: int) -> str:

@@ -1,9 +1,10 @@
 """Asks a running fimserve for a completion, and finds out whether one is running.
 
 Speaks the same `POST /v1/completions` as every other client, so any server with that route and
-`suffix` will do when its address is given.
+`suffix` will do when its address is given. `FIMSERVE_API_KEY` is sent as its key.
 """
 
+import os
 import time
 from ipaddress import ip_address
 from types import TracebackType
@@ -41,7 +42,9 @@ class ServerClient:
             raise UsageFailure(f"url is {url!r}; write it as http://HOST:PORT")
         self.url = url.rstrip("/").removesuffix("/v1/completions").removesuffix("/v1")
         # A proxy from the environment must not see what goes to this machine.
-        self._http = httpx.Client(trust_env=not _is_loopback(parts.hostname))
+        self._http = httpx.Client(
+            trust_env=not _is_loopback(parts.hostname), headers=_key_headers()
+        )
 
     def __enter__(self) -> Self:
         """Return the client itself."""
@@ -127,6 +130,11 @@ class ServerClient:
             raise Failure(
                 f"{self.url} gave no completion: {answer.text[:MAX_SHOWN_CHARS]}"
             ) from None
+
+
+def _key_headers() -> dict[str, str]:
+    key = os.environ.get("FIMSERVE_API_KEY")
+    return {"authorization": f"Bearer {key}"} if key else {}
 
 
 def _reason(answer: httpx.Response) -> str:

@@ -16,6 +16,14 @@ from fimserve.server.errors import ServerError
 
 __all__ = ["RecordStream", "encode_record", "openai_error", "openai_error_body"]
 
+OPENAI_TYPES: dict[int, str] = {
+    HTTPStatus.UNAUTHORIZED: "authentication_error",
+    HTTPStatus.FORBIDDEN: "permission_error",
+    HTTPStatus.NOT_FOUND: "not_found_error",
+    HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error",
+}
+"""Types of errors that have one of their own."""
+
 
 class RecordStream(Response):
     """Sends records as they are made; the first one is awaited before the status is sent.
@@ -85,9 +93,5 @@ def openai_error_body(error: ServerError) -> dict[str, object]:
 
 
 def _openai_type(status: int) -> str:
-    if status == HTTPStatus.NOT_FOUND:
-        return "not_found_error"
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return "rate_limit_error"
     is_ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return "server_error" if is_ours else "invalid_request_error"
+    return OPENAI_TYPES.get(status, "server_error" if is_ours else "invalid_request_error")

@@ -1,23 +1,33 @@
-"""The application: routes, the error answers, and the engine's end when the service stops.
+"""The application: routes, what stands before them, the error answers, and the engine's end.
 
-`make_app` composes; it reads no settings of its own and opens nothing. It runs under any ASGI
-server; `fimserve serve` runs it under uvicorn.
+`make_app` composes; it reads no settings of its own and opens nothing but the file of API keys. A
+route module that is added to `ROUTES` is guarded, limited, counted and logged without doing
+anything for it. It runs under any ASGI server; `fimserve serve` runs it under uvicorn.
 """
 
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from fimserve import __version__
-from fimserve.server.dialect import ErrorShape, ErrorShapes
+from fimserve.server.access import Access
+from fimserve.server.api_key import Scope
+from fimserve.server.dialect import ErrorShapes
+from fimserve.server.drain import DrainGate
 from fimserve.server.errors import MethodNotAllowed, ServerError, UnknownRoute, shorten
+from fimserve.server.guard import Guard
+from fimserve.server.key_file import KeyFile
+from fimserve.server.key_ring import KeyRing
+from fimserve.server.metrics import Metrics
+from fimserve.server.openapi import STANDING_RESPONSES, OpenApi
 from fimserve.server.request_log import RequestLog, record_of
 from fimserve.server.routes import (
     adapters,
@@ -27,6 +37,7 @@ from fimserve.server.routes import (
     health,
     llama_cpp,
     llama_cpp_state,
+    metrics,
     mistral,
     ollama,
     openai,
@@ -34,6 +45,8 @@ from fimserve.server.routes import (
 )
 from fimserve.server.service import CompletionEngine, ModelNames, Service
 from fimserve.server.settings import ServerSettings
+from fimserve.server.throttle import Throttle
+from fimserve.server.upload_limit import UploadLimit
 from fimserve.telemetry import EventStore
 
 __all__ = ["make_app"]
@@ -42,6 +55,7 @@ logger = logging.getLogger(__name__)
 
 ROUTES = (
     health,
+    metrics,
     completions,
     openai,
     deepseek,
@@ -53,7 +67,15 @@ ROUTES = (
     adapters,
     events,
 )
-"""Modules with a `router`, and with `ERROR_SHAPES` where their clients read errors otherwise."""
+"""Modules with a `router`, whose first tag is the dialect in metrics. A module may state:
+`ERROR_SHAPES` where its clients read errors otherwise; `SCOPES` and `PUBLIC`, see `access.py`."""
+
+STANDING_SCOPES: dict[str, Scope] = {"/v1/events": "events"}
+"""Scope of what more than one dialect reports to."""
+
+CORS_METHODS = ("GET", "POST", "DELETE")
+CORS_HEADERS = ("authorization", "content-type", "x-api-key", "x-deadline-ms", "x-request-id")
+CORS_EXPOSED = ("retry-after", "x-request-id", "x-should-retry")
 
 
 def make_app(
@@ -92,27 +114,51 @@ def make_app(
         redirect_slashes=False,
     )
     names = ModelNames(engine.model_name, settings.model_aliases)
-    app.state.service = Service(engine, settings, names, device, event_store)
-    app.state.error_shapes = ErrorShapes(_error_shapes())
+    service = Service(engine, settings, names, Metrics(engine.stats), device, event_store)
+    app.state.service = service
+    app.state.error_shapes = ErrorShapes(_gather("ERROR_SHAPES"))
     for module in ROUTES:
-        app.include_router(module.router)
+        app.include_router(module.router, responses=STANDING_RESPONSES)
+    app.openapi = OpenApi(app)  # type: ignore[method-assign]
     app.add_exception_handler(ServerError, _answer_error)
     app.add_exception_handler(HTTPException, _answer_http_exception)
-    app.add_middleware(RequestLog, error_shapes=app.state.error_shapes)
+    _add_middleware(app, service)
     return app
 
 
-def _error_shapes() -> dict[str, ErrorShape]:
-    shapes: dict[str, ErrorShape] = {}
+def _add_middleware(app: FastAPI, service: Service) -> None:
+    """Put what every request passes before the routes; what is added last sees it first."""
+    settings = service.settings
+    app.add_middleware(UploadLimit, settings=settings)
+    if settings.keys is not None:
+        public = [path for module in ROUTES for path in getattr(module, "PUBLIC", ())]
+        access = Access(STANDING_SCOPES | _gather("SCOPES"), public)
+        app.add_middleware(Throttle, settings=settings)
+        app.add_middleware(Guard, keys=KeyRing(KeyFile(settings.keys)), access=access)
+    app.add_middleware(DrainGate, drain=service.drain)
+    app.add_middleware(RequestLog, error_shapes=app.state.error_shapes, metrics=service.metrics)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=CORS_METHODS,
+            allow_headers=CORS_HEADERS,
+            expose_headers=CORS_EXPOSED,
+        )
+
+
+def _gather(name: str) -> dict[str, Any]:
+    """Return what all route modules state under a name."""
+    gathered: dict[str, Any] = {}
     for module in ROUTES:
-        shapes |= getattr(module, "ERROR_SHAPES", {})
-    return shapes
+        gathered |= getattr(module, name, {})
+    return gathered
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
     error = cast(ServerError, error)  # registered for this class alone
     record = record_of(request)
-    record.finish = record.finish or type(error).__name__
+    record.note_error(error)
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("request_id=%s failed", record.request_id, exc_info=error)
     shapes = cast(ErrorShapes, request.app.state.error_shapes)

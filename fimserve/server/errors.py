@@ -2,17 +2,23 @@
 
     ServerError
     ├── BadRequest              400  malformed body, wrong type, value out of range
-    │   └── UnsupportedField    400  a field that is understood and cannot be honoured
+    │   ├── UnsupportedField    400  a field that is understood and cannot be honoured
+    │   └── BodyTooSlow         400  the body did not arrive in time (OpenAI's client repeats a 408)
+    ├── Unauthenticated         401  no API key, or none that is valid
+    ├── NotAllowed              403  a key, without the scope that the path needs
     ├── UnknownRoute            404
     ├── UnknownModel            404
     ├── EventsOff               404  the operator stores no events
     ├── MethodNotAllowed        405
     ├── BodyTooLarge            413
+    ├── HeadersTooLarge         431
     ├── EngineBusy              429  cannot answer in time; Retry-After says when
+    ├── TooManyRequests         429  more than this API key may send
     ├── RequestCancelled        499  the engine gave the request up
     ├── InternalError           500
     ├── EventsUnavailable       503  nothing was stored; Retry-After says when to send again
     └── EngineUnavailable       503  stopping, or just started anew
+        └── Draining            503  stopping; another replica may answer
     ClientDisconnected          499  nobody is left to answer: logged, never sent
 
 Errors of the rooms below are translated in `run.py`; an exception that nobody translated becomes
@@ -27,15 +33,21 @@ from typing import ClassVar
 __all__ = [
     "BadRequest",
     "BodyTooLarge",
+    "BodyTooSlow",
     "ClientDisconnected",
+    "Draining",
     "EngineBusy",
     "EngineUnavailable",
     "EventsOff",
     "EventsUnavailable",
+    "HeadersTooLarge",
     "InternalError",
     "MethodNotAllowed",
+    "NotAllowed",
     "RequestCancelled",
     "ServerError",
+    "TooManyRequests",
+    "Unauthenticated",
     "UnknownModel",
     "UnknownRoute",
     "UnsupportedField",
@@ -78,10 +90,10 @@ class ServerError(Exception):
         self.message = message
         self.param = param
         self.code = code or self.default_code
-        self.headers = self._retry_headers() | (headers or {})
+        self.headers = self._standing_headers() | (headers or {})
 
-    def _retry_headers(self) -> dict[str, str]:
-        """Return what tells clients that repeating this would only bring a stale completion."""
+    def _standing_headers(self) -> dict[str, str]:
+        # Repeating a completion would only bring a stale one.
         if self.status == CLIENT_CLOSED_REQUEST:
             return {"x-should-retry": "false"}
         if self.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
@@ -100,6 +112,29 @@ class UnsupportedField(BadRequest):
     """The request asks for something that this version does not do."""
 
     default_code = "unsupported_value"
+
+
+class BodyTooSlow(BadRequest):
+    """The body was not whole in time."""
+
+    default_code = "body_timeout"
+
+
+class Unauthenticated(ServerError):
+    """The request carries no API key that is valid."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    default_code = "invalid_api_key"
+
+    def _standing_headers(self) -> dict[str, str]:
+        return {"www-authenticate": "Bearer"}
+
+
+class NotAllowed(ServerError):
+    """The key is valid and may not do this."""
+
+    status = HTTPStatus.FORBIDDEN
+    default_code = "insufficient_scope"
 
 
 class UnknownRoute(ServerError):
@@ -137,12 +172,26 @@ class BodyTooLarge(ServerError):
     default_code = "body_too_large"
 
 
+class HeadersTooLarge(ServerError):
+    """Request line and headers are longer than the cap."""
+
+    status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+    default_code = "headers_too_large"
+
+
 class ClientDisconnected(Exception):
     """The client closed its connection before the answer was complete."""
 
 
 class EngineBusy(ServerError):
     """Too many requests wait for this one to be answered in time."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    default_code = "rate_limit_exceeded"
+
+
+class TooManyRequests(ServerError):
+    """The API key has sent more than it may."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     default_code = "rate_limit_exceeded"
@@ -175,6 +224,12 @@ class EventsUnavailable(ServerError):
     def __init__(self, message: str, retry_after_s: int) -> None:
         again = {"retry-after": str(retry_after_s), "x-should-retry": "true"}
         super().__init__(message, headers=again)
+
+
+class Draining(EngineUnavailable):
+    """The service is stopping and takes no new requests."""
+
+    default_code = "stopping"
 
 
 def shorten(value: object) -> str:

@@ -1,15 +1,12 @@
 """Who asks: the tenant that a request belongs to, and what its key may do."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
 
 from starlette.requests import HTTPConnection
 
-__all__ = ["LOCAL", "Principal", "Scope", "principal_of"]
+from fimserve.server.api_key import SCOPES, Scope
 
-Scope: TypeAlias = Literal["complete", "events", "admin"]
-"""complete: completions and what describes them; events: what became of suggestions; admin: the
-rest."""
+__all__ = ["LOCAL", "Principal", "Scope", "principal_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +21,7 @@ class Principal:
     """Public name of the API key; None where the service asks for none."""
 
 
-LOCAL = Principal("local", frozenset(get_args(Scope)))
+LOCAL = Principal("local", frozenset(SCOPES))
 """Everybody, on a service that asks for no keys."""
 
 

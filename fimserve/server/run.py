@@ -24,6 +24,7 @@ from fimserve.engine import (
     TokenLogprob,
     Usage,
 )
+from fimserve.server.caps import apply_caps
 from fimserve.server.deadline import time_left_ms
 from fimserve.server.errors import (
     BadRequest,
@@ -119,9 +120,9 @@ async def collect_completion(asked: CompletionRequest, request: Request) -> Fini
 
 
 def _complete_request(asked: CompletionRequest, request: Request) -> CompletionRequest:
-    """Return the request with what no dialect says: whose it is, and how much time is left."""
+    """Return the request as it is let in: capped, with its tenant and the time that is left."""
     return replace(
-        asked,
+        apply_caps(asked, service_of(request).settings),
         tenant=principal_of(request).tenant,
         deadline_ms=time_left_ms(asked.deadline_ms, request),
     )

@@ -1,4 +1,4 @@
-"""What every route needs at hand: the engine, the settings, the names the model answers to.
+"""What every route needs at hand: the engine, settings, the names the model answers to, metrics.
 
 Also states what this room asks of an engine, which is all it knows of one.
 """
@@ -12,7 +12,9 @@ from typing import Protocol, cast
 from starlette.requests import Request
 
 from fimserve.engine import CompletionDelta, CompletionRequest, EngineStats, ModelCard
+from fimserve.server.drain import Drain
 from fimserve.server.errors import UnknownModel, shorten
+from fimserve.server.metrics import Metrics
 from fimserve.server.settings import ServerSettings
 from fimserve.telemetry import EventStore
 
@@ -190,10 +192,13 @@ class Service:
     engine: CompletionEngine
     settings: ServerSettings
     names: ModelNames
+    metrics: Metrics
     device: str | None = None
     """Where the model runs, as `/health` says it."""
     events: EventStore | None = None
     """Where events go; None where they are switched off."""
+    drain: Drain = field(default_factory=Drain)
+    """Whether the service is stopping."""
     started_monotonic_s: float = field(default_factory=time.monotonic)
     started_unix_s: int = field(default_factory=lambda: int(time.time()))
 

@@ -1,4 +1,4 @@
-"""The address of the service: on this machine only, and free."""
+"""The address of the service: free, and on this machine only unless there are keys."""
 
 import socket
 
@@ -22,10 +22,17 @@ def test_port_in_use_is_refused_before_anything_is_loaded() -> None:
             Listener("127.0.0.1", port)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "8.8.8.8", ""])
-def test_address_that_others_reach_is_refused_until_there_are_keys(host: str) -> None:
-    with pytest.raises(UsageFailure, match="host is"):
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "8.8.8.8"])
+def test_address_that_others_reach_is_refused_without_keys(host: str) -> None:
+    with pytest.raises(UsageFailure, match=r"host is.*fimserve keys create"):
         Listener(host, 0)
+
+
+def test_with_keys_others_may_reach_the_service() -> None:
+    listener = Listener("0.0.0.0", 0, has_keys=True, scheme="https")
+    assert not listener.is_local
+    assert listener.url.startswith("https://0.0.0.0:")
+    listener.close()
 
 
 def test_localhost_and_the_whole_loopback_network_are_accepted() -> None:

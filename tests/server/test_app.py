@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
 from fimserve import __version__
 from fimserve.server.app import make_app
+from fimserve.server.settings import ServerSettings
 from support.asgi import request
 from support.fake_engine import FakeEngine
+from support.keys import add_key
 
 
 @pytest.mark.parametrize(
@@ -109,3 +112,49 @@ def test_websocket_is_refused_without_harm() -> None:
         return sent
 
     assert asyncio.run(play()) == ["websocket.close"]
+
+
+ORIGIN = {"origin": "https://editor.example"}
+PREFLIGHT = ORIGIN | {
+    "access-control-request-method": "POST",
+    "access-control-request-headers": "authorization,content-type",
+}
+
+
+def test_no_page_of_another_origin_may_ask_by_default() -> None:
+    answer = request(FakeEngine(), "OPTIONS", "/v1/completions", headers=PREFLIGHT)
+    assert answer.status_code == 405
+    answer = request(FakeEngine(), "GET", "/v1/models", headers=ORIGIN)
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_a_page_of_a_named_origin_may_ask_and_reads_refusals_too(tmp_path: Path) -> None:
+    add_key(tmp_path / "keys.json")
+    named = ServerSettings(cors_origins=(ORIGIN["origin"],), keys=tmp_path / "keys.json")
+    answer = request(FakeEngine(), "OPTIONS", "/v1/completions", named, headers=PREFLIGHT)
+    assert answer.status_code == 200
+    assert "authorization" in answer.headers["access-control-allow-headers"].lower()
+    refused = request(FakeEngine(), "GET", "/v1/models", named, headers=ORIGIN)
+    assert refused.status_code == 401
+    assert refused.headers["access-control-allow-origin"] == ORIGIN["origin"]
+    other = request(FakeEngine(), "GET", "/v1/models", named, headers={"origin": "https://x.y"})
+    assert "access-control-allow-origin" not in other.headers
+
+
+def test_ready_is_bad_while_the_engine_is_gone() -> None:
+    engine = FakeEngine()
+    assert request(engine, "GET", "/ready").json() == {"status": "ready"}
+    engine.is_alive = False
+    answer = request(engine, "GET", "/ready")
+    assert (answer.status_code, answer.json()) == (503, {"status": "engine stopped"})
+
+
+def test_every_operation_of_the_document_states_its_refusals() -> None:
+    document = request(FakeEngine(), "GET", "/openapi.json").json()
+    operations = [item[method] for item in document["paths"].values() for method in item]
+    assert len(operations) >= 8
+    for operation in operations:
+        assert {"200", "401", "403", "429", "503"} <= set(operation["responses"])
+        if "requestBody" in operation:
+            assert {"400", "413"} <= set(operation["responses"])
+    assert document["security"] == [{"bearer": []}, {"header": []}]

@@ -16,6 +16,7 @@ from fimserve.prompt import Snippet, TextEncoder
 from fimserve.server.settings import ServerSettings
 from support.asgi import request
 from support.fake_engine import CARD, FakeEngine
+from support.keys import add_key, bearer
 from support.rote_model import RoteModel
 from support.tiny_checkpoint import write_tiny_checkpoint
 
@@ -157,7 +158,7 @@ def test_next_edits_are_none_rather_than_an_error() -> None:
     [
         ({"segments": {"suffix": "x"}}, "segments.prefix is missing"),
         ({"segments": {"prefix": 7}}, "segments.prefix is 7"),
-        ({"segments": {"prefix": "x" * 300_000}}, "300000 characters"),
+        ({"segments": {"prefix": "x" * 300_000}}, "300000"),
         ({"segments": {"prefix": "x", "filepath": "a\nb"}}, "segments.filepath"),
         ({"temperature": 3}, "temperature is 3"),
         ({"seed": -1}, "seed is -1"),
@@ -230,6 +231,28 @@ def test_health_names_no_model_where_nothing_completes() -> None:
     assert answer.status_code == 503
     assert answer.json()["status"] == "engine stopped"
     assert "model" not in answer.json()
+
+
+def test_key_for_completions_may_not_report_events_and_the_other_way_round(tmp_path: Path) -> None:
+    settings = ServerSettings(keys=tmp_path / "keys.json")
+    asks = bearer(add_key(tmp_path / "keys.json", "asks", scopes=("complete",)))
+    reports = bearer(add_key(tmp_path / "keys.json", "reports", scopes=("events",)))
+    event = {"type": "view", "completion_id": "cmpl-1", "choice_index": 0}
+    statuses = {
+        (path, name): request(
+            FakeEngine(), "POST", f"/tabby/v1/{path}", settings, json=body, headers=headers
+        ).status_code
+        for path, body in (("events", event), ("completions", {"segments": SEGMENTS}))
+        for name, headers in (("asks", asks), ("reports", reports), ("nobody", {}))
+    }
+    assert statuses == {
+        ("events", "asks"): 403,
+        ("events", "reports"): 200,
+        ("events", "nobody"): 401,
+        ("completions", "asks"): 200,
+        ("completions", "reports"): 403,
+        ("completions", "nobody"): 401,
+    }
 
 
 @pytest.mark.parametrize("path", ["/v1beta/server_setting", "/tabby/v1beta/server_setting"])

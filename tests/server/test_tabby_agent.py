@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from fimserve.engine import QueueFull
+from fimserve.server.settings import ServerSettings
 from fimserve.telemetry import TelemetrySettings, open_event_store
 from support.fake_engine import FakeEngine
+from support.keys import add_key
 from support.live_server import serve_in_thread
 from support.npm import install_npm
 from support.stored import read_rows
@@ -60,6 +62,22 @@ def test_agent_that_is_refused_once_goes_on(package: Path, tmp_path: Path, mount
         shown = agent.complete(DOCUMENT)
     assert shown["choices"][0]["text"] == "math.pi * r ** 2"
     assert len(engine.requests) == 2
+
+
+def test_agent_without_a_key_recovers_once_it_has_one(
+    package: Path, tmp_path: Path, mount: str
+) -> None:
+    engine, keys = FakeEngine(), tmp_path / "keys.json"
+    key = add_key(keys)
+    settings = ServerSettings(keys=keys)
+    with serve_in_thread(engine, settings) as url, run_agent(package, tmp_path) as agent:
+        assert agent.start(url + mount, token="wrong") == "unauthorized"
+        assert agent.complete(DOCUMENT) is None
+        assert engine.requests == []
+        assert agent.call("updateConfig", "server.token", key) is True
+        assert agent.check_health() == "ready"
+        assert agent.complete(DOCUMENT)["choices"][0]["text"] == "3.14159 * r * r"
+    assert engine.last_request.tenant == "acme"
 
 
 def test_agent_waits_for_a_server_that_can_complete(

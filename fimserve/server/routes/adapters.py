@@ -14,9 +14,11 @@ from fimserve.server.errors import BadRequest, UnknownModel
 from fimserve.server.parse import Fields, describe_body, parse_fields
 from fimserve.server.service import Service, service_of
 
-__all__ = ["router"]
+__all__ = ["SCOPES", "router"]
 
 router = APIRouter(tags=["adapters"])
+
+SCOPES = {"/v1/adapters": "admin"}
 
 
 class AdapterFields(Fields):

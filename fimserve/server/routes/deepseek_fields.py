@@ -6,9 +6,9 @@ Nearly OpenAI's; lengths are clamped where the vendor's limits are wider than th
 from pydantic import Field
 
 from fimserve.engine import MAX_LOGPROBS, CompletionRequest
-from fimserve.server.caps import check_context, check_stops
 from fimserve.server.cursor_text import CursorText
 from fimserve.server.errors import BadRequest, UnsupportedField, shorten
+from fimserve.server.field_caps import check_context, check_stops
 from fimserve.server.parse import Fields, StopTexts, WholeNumber
 from fimserve.server.settings import ServerSettings
 

@@ -1,4 +1,8 @@
-"""Is the service alive, and what does it serve: the one route that stays public."""
+"""Is the service alive, what does it serve, and should it be sent requests now.
+
+`/health` is about the process: where it is bad, nothing but a restart helps. `/ready` is about the
+next request: it is bad while the service drains too. Only the first stays public.
+"""
 
 from http import HTTPStatus
 
@@ -8,9 +12,12 @@ from starlette.responses import JSONResponse
 from fimserve import __version__
 from fimserve.server.service import service_of
 
-__all__ = ["router"]
+__all__ = ["PUBLIC", "router"]
 
 router = APIRouter(tags=["health"])
+
+PUBLIC = ("/", "/health")
+"""The page at `/` is a dialect's or the playground's; whichever it is, it needs no key."""
 
 
 @router.get("/health")
@@ -40,4 +47,19 @@ async def get_health(request: Request) -> JSONResponse:
                 "restarts": stats.num_restarts,
             },
         },
+    )
+
+
+@router.get("/ready")
+@router.head("/ready", include_in_schema=False)
+async def get_ready(request: Request) -> JSONResponse:
+    """Say whether the next request would be taken: 503 while the service stops or cannot work."""
+    service = service_of(request)
+    if service.drain.is_draining:
+        status = "stopping"
+    else:
+        status = "ready" if service.engine.stats().is_alive else "engine stopped"
+    return JSONResponse(
+        {"status": status},
+        HTTPStatus.OK if status == "ready" else HTTPStatus.SERVICE_UNAVAILABLE,
     )

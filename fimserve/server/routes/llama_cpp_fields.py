@@ -12,9 +12,9 @@ from pydantic import AliasChoices, BeforeValidator, Field
 
 from fimserve.engine import MAX_CHOICES, MAX_LOGPROBS, CompletionRequest
 from fimserve.prompt import Snippet
-from fimserve.server.caps import check_context, check_snippets, check_stops
 from fimserve.server.cursor_text import decode_text
 from fimserve.server.errors import BadRequest, UnsupportedField, shorten
+from fimserve.server.field_caps import check_context, check_snippets, check_stops
 from fimserve.server.parse import Fields, OneLine, StopTexts, WholeNumber
 from fimserve.server.sampling import wrap_seed
 from fimserve.server.service import Service

@@ -19,6 +19,7 @@ from fimserve.server.body import read_json_object
 from fimserve.server.deadline import DEADLINE_HEADER
 from fimserve.server.dialect import ErrorShape
 from fimserve.server.errors import BadRequest, ClientDisconnected, ServerError
+from fimserve.server.openapi import describe_statuses
 from fimserve.server.parse import MISSING, describe_body, parse_fields
 from fimserve.server.request_log import record_of
 from fimserve.server.routes.mistral_fields import FimFields, to_completion_request
@@ -39,7 +40,11 @@ UNPROCESSABLE = 422
 """Status of a body that does not fit; the only one whose details the SDK reads."""
 
 
-@router.post("/v1/fim/completions", openapi_extra=describe_body(FimFields))
+@router.post(
+    "/v1/fim/completions",
+    responses=describe_statuses(UNPROCESSABLE),
+    openapi_extra=describe_body(FimFields),
+)
 async def create_fim_completion(request: Request) -> Response:
     """Fill in between prompt and suffix."""
     service = service_of(request)

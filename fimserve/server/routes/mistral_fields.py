@@ -7,8 +7,8 @@ temperature to the model; here it is 0, the likeliest text.
 from pydantic import Field
 
 from fimserve.engine import CompletionRequest
-from fimserve.server.caps import check_context, check_stops
 from fimserve.server.errors import UnsupportedField, shorten
+from fimserve.server.field_caps import check_context, check_stops
 from fimserve.server.parse import Fields, StopTexts, WholeNumber
 from fimserve.server.sampling import wrap_seed
 from fimserve.server.settings import ServerSettings

@@ -12,7 +12,6 @@ from pydantic import Field
 
 from fimserve.engine import MAX_LOGPROBS, CompletionRequest
 from fimserve.prompt import PromptParts, recognise_template
-from fimserve.server.caps import check_context, check_stops
 from fimserve.server.errors import BadRequest
 from fimserve.server.parse import Fields, StopTexts, WholeNumber
 from fimserve.server.sampling import wrap_seed
@@ -88,8 +87,6 @@ def to_completion_request(
 ) -> CompletionRequest:
     """Return what these fields ask of the engine.
 
-    Fails with BadRequest where a field goes past a cap.
-
     Args:
         fields: The client's fields.
         settings: The operator's caps.
@@ -104,8 +101,6 @@ def to_completion_request(
     if fields.raw and (fields.template or fields.system or fields.context):
         raise BadRequest("raw mode does not support template, system, or context", param="raw")
     options = fields.options
-    check_stops(options.stop, settings)
-    check_context((fields.prompt, fields.suffix or ""), settings, "prompt and suffix")
     parts = _read_prompt(fields)
     wanted = options.num_predict if options.num_predict > 0 else settings.max_tokens
     return CompletionRequest(

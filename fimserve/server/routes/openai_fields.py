@@ -17,9 +17,9 @@ from pydantic import BeforeValidator, Field
 
 from fimserve.engine import MAX_CHOICES, MAX_LOGPROBS, CompletionRequest
 from fimserve.prompt import Order, Snippet
-from fimserve.server.caps import check_context, check_snippets, check_stops
 from fimserve.server.cursor_text import CursorText
 from fimserve.server.errors import BadRequest, UnsupportedField, shorten
+from fimserve.server.field_caps import check_context, check_snippets, check_stops
 from fimserve.server.parse import Fields, OneLine, StopTexts, WholeNumber
 from fimserve.server.sampling import wrap_seed
 from fimserve.server.settings import ServerSettings

@@ -14,6 +14,7 @@ from fimserve.engine import CompletionRequest, ModelCard
 from fimserve.prompt import PromptParts, load_format
 from fimserve.prompt.layout import lay_out, section_text
 from fimserve.server.body import read_json_object
+from fimserve.server.openapi import describe_statuses
 from fimserve.server.parse import describe_body, parse_fields
 from fimserve.server.principal import Scope
 from fimserve.server.routes.events import store_events
@@ -34,7 +35,11 @@ router = APIRouter(tags=["tabby"])
 SCOPES: dict[str, Scope] = {"/tabby/v1/events": "events"}
 
 
-@router.post("/tabby/v1/completions", openapi_extra=describe_body(CompletionFields))
+@router.post(
+    "/tabby/v1/completions",
+    responses=describe_statuses(501),
+    openapi_extra=describe_body(CompletionFields),
+)
 async def create_completion(request: Request) -> Response:
     """Complete the document around the cursor."""
     service = service_of(request)

@@ -1,0 +1,140 @@
+"""Attacks a server and measures what everybody else notices: their latency, and its memory.
+
+A bystander, one editor that types on, asks before, during and after each attack. Nothing is
+asserted about time; the report says how many times the usual p95 it was.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import httpx
+
+from fimeval.bench.attackers import Attackers
+from fimeval.bench.attacks import ATTACKS, PATH, Victim
+from fimeval.bench.health_watch import read_rss_mib
+from fimeval.bench.percentiles import Percentiles, find_percentiles
+
+BYSTANDER_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class HostileSettings:
+    """How long, and how hard."""
+
+    seconds: float = 15.0
+    """Length of each attack, and of the quiet before it."""
+    rate: float = 8.0
+    """Requests per second of the bystander."""
+    settle_s: float = 3.0
+    """Rest after an attack, before memory is looked at."""
+    max_tokens: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """What the bystander met in a stretch of time."""
+
+    num_requests: int
+    num_failed: int
+    """Answered with something else than 200, or not at all."""
+    e2e_ms: Percentiles
+
+
+@dataclass(frozen=True, slots=True)
+class Siege:
+    """One attack, and the quiet before it."""
+
+    name: str
+    num_at_a_time: int
+    num_opened: int
+    """Connections that the attackers opened in all."""
+    quiet: Phase
+    attacked: Phase
+    rss_before_mib: float | None
+    rss_after_mib: float | None
+
+    @property
+    def slowdown(self) -> float:
+        """How many times the quiet p95 the bystander waited, at its p95."""
+        return self.attacked.e2e_ms.p95 / self.quiet.e2e_ms.p95
+
+
+async def besiege(
+    url: str,
+    victim: Victim,
+    settings: HostileSettings,
+    pid: int | None,
+    key: str | None = None,
+    on_siege: Callable[[Siege], None] = lambda siege: None,
+) -> tuple[Siege, ...]:
+    """Run every attack, one after another.
+
+    Args:
+        url: Address of the server.
+        victim: The same, as attacks need it.
+        settings: How long and how hard.
+        pid: The server's process on this machine, to watch its memory.
+        key: API key of the bystander.
+        on_siege: Called after each.
+
+    Returns:
+        What was found.
+    """
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    sieges = []
+    with Attackers(victim) as attackers:
+        async with httpx.AsyncClient(
+            base_url=url, headers=headers, timeout=BYSTANDER_TIMEOUT_S, trust_env=False
+        ) as client:
+            await _stand_by(client, settings)  # the first requests warm the server
+            for name, (_, num_at_a_time) in ATTACKS.items():
+                quiet = await _stand_by(client, settings)
+                before_mib = _look_at(pid)
+                attackers.attack(name)
+                attacked = await _stand_by(client, settings)
+                num_opened = await asyncio.to_thread(attackers.stop)
+                await asyncio.sleep(settings.settle_s)
+                found = (num_opened, quiet, attacked, before_mib, _look_at(pid))
+                sieges.append(Siege(name, num_at_a_time, *found))
+                on_siege(sieges[-1])
+    return tuple(sieges)
+
+
+def _look_at(pid: int | None) -> float | None:
+    return None if pid is None else read_rss_mib(pid)
+
+
+def describe_sieges(sieges: Sequence[Siege]) -> list[dict[str, object]]:
+    """Return what the JSON line says of each attack."""
+    return [asdict(siege) | {"slowdown": round(siege.slowdown, 3)} for siege in sieges]
+
+
+async def _stand_by(client: httpx.AsyncClient, settings: HostileSettings) -> Phase:
+    """Ask at a steady rate, whether or not the last answer has come."""
+    num_requests = max(1, int(settings.seconds * settings.rate))
+    began_s = time.monotonic()
+    asking = []
+    for index in range(num_requests):
+        await asyncio.sleep(max(0.0, began_s + index / settings.rate - time.monotonic()))
+        asking.append(asyncio.ensure_future(_ask(client, index, settings.max_tokens)))
+    answers = await asyncio.gather(*asking)
+    waits_ms = [wait_ms for wait_ms, _ in answers]
+    num_failed = sum(not is_right for _, is_right in answers)
+    return Phase(num_requests, num_failed, find_percentiles(waits_ms))
+
+
+async def _ask(client: httpx.AsyncClient, index: int, max_tokens: int) -> tuple[float, bool]:
+    body = {
+        "prompt": f"def mean_{index}(values):\n    total = sum(values)\n    return ",
+        "suffix": "\n\n\nprint(mean([1, 2, 3]))\n",
+        "max_tokens": max_tokens,
+        "temperature": 0,
+    }
+    began_s = time.perf_counter()
+    try:
+        is_right = (await client.post(PATH, json=body)).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        is_right = False
+    return (time.perf_counter() - began_s) * 1000.0, is_right
