@@ -7,6 +7,7 @@ fields, llm-ls takes one of two shapes, minuet runs three curls at once.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -102,6 +103,47 @@ def test_zed_with_ollama(family: str) -> None:
     body = {"model": "fake-1b", "prompt": LAID_OUT[family], "raw": True, "stream": False}
     answer = request(engine, "POST", "/api/generate", json=body | {"options": options})
     assert answer.json()["response"] == TEXT
+    assert asked_of(engine) == (PREFIX, SUFFIX)
+
+
+PARAMETER_LINE = re.compile(r'^(\S+)\s+((?:".*")|\S+)$')
+"""How Continue takes a line of `parameters` apart; one that does not match breaks its start."""
+
+CONTINUE_STOPS = [
+    *("<|endoftext|>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|fim_pad|>"),
+    *("<|repo_name|>", "<|file_sep|>", "<|im_start|>", "<|im_end|>"),
+    *("\n\n", "\r\n\r\n", "/src/", "#- coding: utf-8", "```"),
+]
+"""Stops of a template and of core/autocomplete/templating/getStopTokens.ts at 2ae584e."""
+
+
+def test_continue_with_ollama() -> None:
+    # continuedev/continue core/llm/llms/Ollama.ts at 0108be5: `name` instead of `model`, options
+    # that are not set left out, half an hour of `keep_alive`, lines of JSON.
+    engine = FakeEngine()
+    shown = request(engine, "POST", "/api/show", json={"name": "fake-1b"}).json()
+    matches = [PARAMETER_LINE.match(line) for line in shown["parameters"].split("\n")]
+    pairs = [(match[1], match[2]) for match in matches if match is not None]
+    assert len(pairs) == len(matches)
+    assert int(dict(pairs)["num_ctx"]) > 0
+    stops = [json.loads(value) for key, value in pairs if key == "stop"]
+    assert ".Suffix" in shown["template"]
+    body = {
+        "model": "fake-1b",
+        "prompt": PREFIX,
+        "suffix": SUFFIX,
+        "options": {
+            "temperature": 0.01,
+            "num_predict": 4096,
+            "stop": [*stops, *CONTINUE_STOPS],
+            "num_ctx": 8192,
+        },
+        "keep_alive": 1800,
+        "stream": True,
+    }
+    answer = request(engine, "POST", "/api/generate", json=body)
+    records = [json.loads(line) for line in answer.text.split("\n") if line.strip()]
+    assert "".join(record["response"] for record in records) == TEXT
     assert asked_of(engine) == (PREFIX, SUFFIX)
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -81,6 +83,13 @@ def test_line_separators_are_escaped_so_that_no_client_breaks_a_line_there() -> 
     assert b"\\u0085\\u2028" in answer.content
     records = [json.loads(line) for line in answer.iter_lines()]
     assert "".join(record["response"] for record in records) == "\u0085\u2028\u2029"
+
+
+@given(pieces=st.lists(st.text(max_size=8), min_size=1, max_size=6))
+def test_stream_and_whole_answer_hold_the_same_text(pieces: list[str]) -> None:
+    lines = generate(FakeEngine(pieces), stream=True).text.removesuffix("\n").split("\n")
+    streamed = "".join(json.loads(line)["response"] for line in lines)
+    assert streamed == generate(FakeEngine(pieces)).json()["response"] == "".join(pieces)
 
 
 def test_failure_inside_a_stream_is_its_last_line() -> None:

@@ -9,10 +9,14 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fimserve.engine import CompletionRequest, Engine, QueueFull
 from fimserve.models import load_model
 from fimserve.prompt import Snippet, TextEncoder
+from fimserve.server.parse import parse_fields
+from fimserve.server.routes.tabby_fields import CompletionFields, read_snippets
 from fimserve.server.settings import ServerSettings
 from support.asgi import request
 from support.fake_engine import CARD, FakeEngine
@@ -100,6 +104,35 @@ def test_snippets_are_declarations_then_the_best_of_changed_and_opened_files() -
         Snippet("low.py", "low"),
         Snippet("open.py", "open"),
     )
+
+
+PIECES = st.lists(
+    st.fixed_dictionaries(
+        {"filepath": st.sampled_from(["a", "b"]), "body": st.sampled_from("wxyz")},
+        optional={"score": st.integers(-2, 2)},
+    )
+)
+
+
+@given(declared=PIECES, changed=PIECES, opened=PIECES, cap=st.integers(0, 4))
+def test_snippets_are_each_text_once_and_no_more_than_the_cap(
+    declared: list[dict[str, Any]],
+    changed: list[dict[str, Any]],
+    opened: list[dict[str, Any]],
+    cap: int,
+) -> None:
+    segments = {
+        "prefix": "x",
+        "declarations": declared,
+        "relevant_snippets_from_changed_files": changed,
+        "relevant_snippets_from_recently_opened_files": opened,
+    }
+    fields = parse_fields(CompletionFields, {"segments": segments})
+    texts = [one.snippet.text for one in read_snippets(fields, ServerSettings(max_snippets=cap))]
+    sent = [piece["body"] for piece in (*declared, *changed, *opened)]
+    assert len(texts) == len(set(texts)) == min(cap, len(set(sent)))
+    first = list(dict.fromkeys(piece["body"] for piece in declared))[:cap]
+    assert texts[: len(first)] == first
 
 
 def test_snippets_beyond_the_cap_are_left_out_the_least_relevant_first() -> None:
