@@ -3,6 +3,7 @@
 Rules between fields are in words only: `docs/events.md`.
 """
 
+from fimserve.server.openapi import describe_statuses
 from fimserve.telemetry import EVENT_RULES
 from fimserve.telemetry.event import REQUIRED_FIELDS
 from fimserve.telemetry.rules import Flag, Number, OneOf, Rule, Shape, Text, Whole
@@ -23,7 +24,10 @@ def describe_events() -> dict[str, object]:
         "properties": {"events": {"type": "array", "items": event}},
     }
     content = {"application/json": {"schema": batch}}
-    return {"requestBody": {"required": True, "content": content}}
+    return {
+        "requestBody": {"required": True, "content": content},
+        "responses": describe_statuses(400, 404, 413),
+    }
 
 
 def _describe(rule: Rule) -> dict[str, object]:

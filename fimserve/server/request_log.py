@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """Request ids that are taken over from a client; anything else is replaced."""
 
-QUIET_ROUTES = frozenset({"/health", "/ready", "/metrics"})
+QUIET_ROUTES = frozenset({"/health", "/v1/health", "/tabby/v1/health", "/ready", "/metrics"})
 """Polled every few seconds by whoever watches the service: logged at DEBUG."""
 
 

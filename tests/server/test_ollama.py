@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.requests import Request
+from starlette.responses import Response
 
 from fimserve.engine import QueueFull, TokenLogprob
 from fimserve.engine.completion import CompletionDelta
@@ -16,6 +23,7 @@ from fimserve.prompt import Order, PromptParts, Snippet
 from fimserve.server.settings import ServerSettings
 from support.asgi import request
 from support.fake_engine import CARD, USAGE, FakeEngine
+from support.keys import add_key, bearer
 
 AREA = {"model": "fake-1b", "prompt": "def area(r):\n    return ", "suffix": "\n\nprint(area(2))\n"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -77,6 +85,13 @@ def test_line_separators_are_escaped_so_that_no_client_breaks_a_line_there() -> 
     assert "".join(record["response"] for record in records) == "\u0085\u2028\u2029"
 
 
+@given(pieces=st.lists(st.text(max_size=8), min_size=1, max_size=6))
+def test_stream_and_whole_answer_hold_the_same_text(pieces: list[str]) -> None:
+    lines = generate(FakeEngine(pieces), stream=True).text.removesuffix("\n").split("\n")
+    streamed = "".join(json.loads(line)["response"] for line in lines)
+    assert streamed == generate(FakeEngine(pieces)).json()["response"] == "".join(pieces)
+
+
 def test_failure_inside_a_stream_is_its_last_line() -> None:
     answer = generate(FakeEngine(["3.14", RuntimeError("broken")]), stream=True)
     *_, last = answer.text.removesuffix("\n").split("\n")
@@ -103,7 +118,7 @@ def test_full_queue_answers_503_with_a_text(stream: bool) -> None:
         ("POST", "/api/generate", {"prompt": "x", "options": {"top_k": "a"}}, 400, "options.top_k"),
         ("POST", "/api/generate", {"prompt": "x", "options": {"stop": ["a"] * 17}}, 400, "17"),
         ("POST", "/api/generate", {"prompt": "x", "options": {"stop": "a" * 65}}, 400, "65"),
-        ("POST", "/api/generate", {"prompt": "x" * 300_000}, 400, "300000 characters"),
+        ("POST", "/api/generate", {"prompt": "x" * 300_000}, 400, "300000"),
         ("POST", "/api/generate", {"prompt": "x", "raw": True, "system": "be"}, 400, "raw mode"),
         ("POST", "/api/chat", {"model": "fake-1b"}, 404, "no such route"),
         ("GET", "/api/generate", None, 405, "POST"),
@@ -314,6 +329,30 @@ def test_root_is_what_ollama_says() -> None:
     assert answer.text == "Ollama is running"
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.headers["vary"] == "accept"
+
+
+def test_root_is_the_playground_for_who_asks_for_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def page_or_none(request: Request) -> Response | None:
+        is_page = "text/html" in request.headers["accept"]
+        return Response("<p>", media_type="text/html") if is_page else None
+
+    web = ModuleType("fimserve.server.routes.web")
+    web.page_or_none = page_or_none  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, web.__name__, web)
+    page = request(FakeEngine(), "GET", "/", headers={"accept": "text/html,*/*;q=0.8"})
+    assert page.text == "<p>"
+    line = request(FakeEngine(), "GET", "/", headers={"accept": "application/json"})
+    assert line.text == "Ollama is running"
+
+
+def test_only_the_line_at_root_is_there_without_a_key(tmp_path: Path) -> None:
+    settings = ServerSettings(keys=tmp_path / "keys.json")
+    key = add_key(tmp_path / "keys.json")
+    assert request(FakeEngine(), "GET", "/", settings).status_code == 200
+    for path in ("/api/tags", "/api/version"):
+        refused = request(FakeEngine(), "GET", path, settings)
+        assert (refused.status_code, list(refused.json())) == (401, ["error"])
+        assert request(FakeEngine(), "GET", path, settings, headers=bearer(key)).is_success
 
 
 def test_version_is_one_that_clients_can_compare() -> None:

@@ -9,13 +9,18 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fimserve.engine import CompletionRequest, Engine, QueueFull
 from fimserve.models import load_model
 from fimserve.prompt import Snippet, TextEncoder
+from fimserve.server.parse import parse_fields
+from fimserve.server.routes.tabby_fields import CompletionFields, read_snippets
 from fimserve.server.settings import ServerSettings
 from support.asgi import request
 from support.fake_engine import CARD, FakeEngine
+from support.keys import add_key, bearer
 from support.rote_model import RoteModel
 from support.tiny_checkpoint import write_tiny_checkpoint
 
@@ -101,6 +106,35 @@ def test_snippets_are_declarations_then_the_best_of_changed_and_opened_files() -
     )
 
 
+PIECES = st.lists(
+    st.fixed_dictionaries(
+        {"filepath": st.sampled_from(["a", "b"]), "body": st.sampled_from("wxyz")},
+        optional={"score": st.integers(-2, 2)},
+    )
+)
+
+
+@given(declared=PIECES, changed=PIECES, opened=PIECES, cap=st.integers(0, 4))
+def test_snippets_are_each_text_once_and_no_more_than_the_cap(
+    declared: list[dict[str, Any]],
+    changed: list[dict[str, Any]],
+    opened: list[dict[str, Any]],
+    cap: int,
+) -> None:
+    segments = {
+        "prefix": "x",
+        "declarations": declared,
+        "relevant_snippets_from_changed_files": changed,
+        "relevant_snippets_from_recently_opened_files": opened,
+    }
+    fields = parse_fields(CompletionFields, {"segments": segments})
+    texts = [one.snippet.text for one in read_snippets(fields, ServerSettings(max_snippets=cap))]
+    sent = [piece["body"] for piece in (*declared, *changed, *opened)]
+    assert len(texts) == len(set(texts)) == min(cap, len(set(sent)))
+    first = list(dict.fromkeys(piece["body"] for piece in declared))[:cap]
+    assert texts[: len(first)] == first
+
+
 def test_snippets_beyond_the_cap_are_left_out_the_least_relevant_first() -> None:
     several = [{"filepath": f"{n}.py", "body": f"n = {n}"} for n in range(4)]
     found = asked(ServerSettings(max_snippets=2), segments=SEGMENTS | {"declarations": several})
@@ -157,7 +191,7 @@ def test_next_edits_are_none_rather_than_an_error() -> None:
     [
         ({"segments": {"suffix": "x"}}, "segments.prefix is missing"),
         ({"segments": {"prefix": 7}}, "segments.prefix is 7"),
-        ({"segments": {"prefix": "x" * 300_000}}, "300000 characters"),
+        ({"segments": {"prefix": "x" * 300_000}}, "300000"),
         ({"segments": {"prefix": "x", "filepath": "a\nb"}}, "segments.filepath"),
         ({"temperature": 3}, "temperature is 3"),
         ({"seed": -1}, "seed is -1"),
@@ -173,6 +207,23 @@ def test_wrong_fields_are_refused_with_a_reason(fields: dict[str, object], words
 def test_busy_engine_answers_429() -> None:
     answer = complete(FakeEngine([QueueFull("256 requests wait", 1000.0)]))
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+
+
+def test_text_is_the_one_of_other_dialects(tmp_path: Path) -> None:
+    checkpoint = write_tiny_checkpoint(tmp_path / "tiny", endless=True)
+    with Engine.load(str(checkpoint), device="cpu", dtype="fp32") as engine:
+        ours = complete(engine, temperature=0.8, seed=7).json()["choices"][0]["text"]
+        body = {
+            "prompt": SEGMENTS["prefix"],
+            "suffix": SEGMENTS["suffix"],
+            "path": SEGMENTS["filepath"],
+            "language": "python",
+            "max_tokens": 64,
+            "temperature": 0.8,
+            "seed": 7,
+        }
+        theirs = request(engine, "POST", "/openai/v1/completions", json=body).json()
+    assert ours == theirs["choices"][0]["text"] != ""
 
 
 def test_document_with_crlf_gets_its_own_line_ends(tmp_path: Path) -> None:
@@ -213,6 +264,28 @@ def test_health_names_no_model_where_nothing_completes() -> None:
     assert answer.status_code == 503
     assert answer.json()["status"] == "engine stopped"
     assert "model" not in answer.json()
+
+
+def test_key_for_completions_may_not_report_events_and_the_other_way_round(tmp_path: Path) -> None:
+    settings = ServerSettings(keys=tmp_path / "keys.json")
+    asks = bearer(add_key(tmp_path / "keys.json", "asks", scopes=("complete",)))
+    reports = bearer(add_key(tmp_path / "keys.json", "reports", scopes=("events",)))
+    event = {"type": "view", "completion_id": "cmpl-1", "choice_index": 0}
+    statuses = {
+        (path, name): request(
+            FakeEngine(), "POST", f"/tabby/v1/{path}", settings, json=body, headers=headers
+        ).status_code
+        for path, body in (("events", event), ("completions", {"segments": SEGMENTS}))
+        for name, headers in (("asks", asks), ("reports", reports), ("nobody", {}))
+    }
+    assert statuses == {
+        ("events", "asks"): 403,
+        ("events", "reports"): 200,
+        ("events", "nobody"): 401,
+        ("completions", "asks"): 200,
+        ("completions", "reports"): 403,
+        ("completions", "nobody"): 401,
+    }
 
 
 @pytest.mark.parametrize("path", ["/v1beta/server_setting", "/tabby/v1beta/server_setting"])

@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from fimserve.engine import QueueFull
+from fimserve.server.settings import ServerSettings
+from fimserve.telemetry import TelemetrySettings, open_event_store
 from support.fake_engine import FakeEngine
+from support.keys import add_key
 from support.live_server import serve_in_thread
 from support.npm import install_npm
+from support.stored import read_rows
 from support.tabby_agent import run_agent, run_agent_server
 
 DOCUMENT = "def area(r):\n    return █\n\nprint(area(2))\n"
@@ -60,6 +64,22 @@ def test_agent_that_is_refused_once_goes_on(package: Path, tmp_path: Path, mount
     assert len(engine.requests) == 2
 
 
+def test_agent_without_a_key_recovers_once_it_has_one(
+    package: Path, tmp_path: Path, mount: str
+) -> None:
+    engine, keys = FakeEngine(), tmp_path / "keys.json"
+    key = add_key(keys)
+    settings = ServerSettings(keys=keys)
+    with serve_in_thread(engine, settings) as url, run_agent(package, tmp_path) as agent:
+        assert agent.start(url + mount, token="wrong") == "unauthorized"
+        assert agent.complete(DOCUMENT) is None
+        assert engine.requests == []
+        assert agent.call("updateConfig", "server.token", key) is True
+        assert agent.check_health() == "ready"
+        assert agent.complete(DOCUMENT)["choices"][0]["text"] == "3.14159 * r * r"
+    assert engine.last_request.tenant == "acme"
+
+
 def test_agent_waits_for_a_server_that_can_complete(
     package: Path, tmp_path: Path, mount: str
 ) -> None:
@@ -71,6 +91,37 @@ def test_agent_waits_for_a_server_that_can_complete(
         engine.is_alive = True
         assert agent.check_health() == "ready"
         assert agent.complete(DOCUMENT)["choices"]
+
+
+def test_what_becomes_of_a_suggestion_is_stored_as_an_event(
+    package: Path, tmp_path: Path, mount: str
+) -> None:
+    database = f"sqlite:///{tmp_path}/events.db"
+    store = open_event_store(TelemetrySettings(url=database))
+    text = "if r < 0:\n        raise ValueError(r)"
+    with (
+        serve_in_thread(FakeEngine([text]), event_store=store) as url,
+        run_agent(package, tmp_path) as agent,
+    ):
+        agent.start(url + mount)
+        shown = agent.complete("def area(r):\n    █\n")
+        event = {"completion_id": shown["id"], "choice_index": 0, "view_id": "v1"}
+        assert agent.call("postEvent", event | {"type": "view"}) is True
+        line = {"type": "select", "select_kind": "line", "elapsed": 900}
+        assert agent.call("postEvent", event | line) is True
+        assert agent.call("postEvent", event | {"type": "select", "elapsed": 1840}) is True
+        assert agent.call("postEvent", event | {"type": "select", "elapsed": 1840}) is True
+        assert agent.call("postEvent", event | {"type": "dismiss", "view_id": "v2"}) is True
+        assert agent.call("postEvent", event | {"type": "hover"}) is False
+    stored = {row["type"]: row for row in read_rows(database)}
+    assert set(stored) == {"shown", "partially_accepted", "accepted", "dismissed"}
+    assert stored["shown"]["completion_chars"] == len(text)
+    assert stored["partially_accepted"]["accepted_chars"] == len("if r < 0:")
+    assert (stored["accepted"]["accepted_chars"], stored["accepted"]["shown_ms"]) == (
+        len(text),
+        1840,
+    )
+    assert len(read_rows(database)) == 4
 
 
 def test_language_server_of_the_agent_offers_the_text_as_an_edit(

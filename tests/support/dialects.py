@@ -34,6 +34,8 @@ class Dialect:
     text_of: Callable[[JsonObject], str]
     """Text of a whole answer, or of one record of a stream."""
     has_seed: bool = True
+    busy_status: int = 429
+    """Status where the queue is full."""
 
     def read_stream(self, answer: httpx.Response) -> str:
         """Return the text of a streamed answer."""
@@ -84,6 +86,22 @@ def _infill_body(question: Question) -> JsonObject:
     )
 
 
+def _ollama_body(question: Question) -> JsonObject:
+    options = _present(
+        num_predict=question.max_tokens,
+        temperature=question.temperature,
+        # -1 draws one there.
+        seed=None if question.seed is None else question.seed % 2**64,
+    )
+    return {
+        "model": "default",
+        "prompt": question.prefix,
+        "suffix": question.suffix,
+        "options": options,
+        "stream": False,
+    }
+
+
 def _legacy_text(record: JsonObject) -> str:
     return str(record["choices"][0]["text"])
 
@@ -102,5 +120,8 @@ DIALECTS = {
     ),
     "mistral": Dialect("/v1/fim/completions", _mistral_body, _chat_text),
     "llama.cpp": Dialect("/infill", _infill_body, lambda record: str(record["content"])),
+    "ollama": Dialect(
+        "/api/generate", _ollama_body, lambda record: str(record["response"]), busy_status=503
+    ),
 }
 """By name; those that stream do so on `"stream": true`."""

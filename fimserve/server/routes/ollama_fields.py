@@ -88,8 +88,6 @@ def to_completion_request(
 ) -> CompletionRequest:
     """Return what these fields ask of the engine.
 
-    Fails with BadRequest where a field goes past a cap.
-
     Args:
         fields: The client's fields.
         settings: The operator's caps.
@@ -104,8 +102,6 @@ def to_completion_request(
     if fields.raw and (fields.template or fields.system or fields.context):
         raise BadRequest("raw mode does not support template, system, or context", param="raw")
     options = fields.options
-    check_stops(options.stop, settings)
-    check_context((fields.prompt, fields.suffix or ""), settings, "prompt and suffix")
     parts = _read_prompt(fields)
     wanted = options.num_predict if options.num_predict > 0 else settings.max_tokens
     return CompletionRequest(

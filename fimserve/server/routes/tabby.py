@@ -14,8 +14,10 @@ from fimserve.engine import CompletionRequest, ModelCard
 from fimserve.prompt import PromptParts, load_format
 from fimserve.prompt.layout import lay_out, section_text
 from fimserve.server.body import read_json_object
+from fimserve.server.openapi import describe_statuses
 from fimserve.server.parse import describe_body, parse_fields
 from fimserve.server.principal import Scope
+from fimserve.server.routes.events import store_events
 from fimserve.server.routes.tabby_events import EventFields, make_completion_id, to_event
 from fimserve.server.routes.tabby_fields import (
     CompletionFields,
@@ -33,7 +35,11 @@ router = APIRouter(tags=["tabby"])
 SCOPES: dict[str, Scope] = {"/tabby/v1/events": "events"}
 
 
-@router.post("/tabby/v1/completions", openapi_extra=describe_body(CompletionFields))
+@router.post(
+    "/tabby/v1/completions",
+    responses=describe_statuses(501),
+    openapi_extra=describe_body(CompletionFields),
+)
 async def create_completion(request: Request) -> Response:
     """Complete the document around the cursor."""
     service = service_of(request)
@@ -105,7 +111,9 @@ async def record_event(request: Request, body: dict[str, object]) -> Response:
     Returns:
         200 without a word, once the event is stored; also where no events are wanted.
     """
-    to_event(parse_fields(EventFields, dict(request.query_params) | body))
+    event = to_event(parse_fields(EventFields, dict(request.query_params) | body))
+    if service_of(request).events is not None:
+        await store_events(request, [event])
     return Response()
 
 

@@ -1,7 +1,7 @@
 """Fields of Tabby's completion request as its agent sends them, and what they ask of the engine.
 
 Declarations and snippets of other files become one list, most relevant first. Sizes that the agent
-chooses generously are cut; what is beyond the caps around the cursor itself is refused.
+chooses generously are cut.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,6 @@ from pydantic import Field
 
 from fimserve.engine import CompletionRequest
 from fimserve.prompt import PromptParts, Snippet, recognise_template
-from fimserve.server.field_caps import check_context
 from fimserve.server.parse import Fields, OneLine, WholeNumber
 from fimserve.server.settings import ServerSettings
 
@@ -125,8 +124,6 @@ def to_completion_request(
 ) -> tuple[CompletionRequest, list[ScoredSnippet]]:
     """Return what these fields ask of the engine, and the snippets that go with it.
 
-    Fails with BadRequest where there is more around the cursor than the cap allows.
-
     Args:
         fields: The client's fields, not empty.
         settings: The operator's caps.
@@ -136,8 +133,6 @@ def to_completion_request(
     """
     snippets = read_snippets(fields, settings)
     parts = _read_parts(fields, tuple(scored.snippet for scored in snippets))
-    texts = (parts.prefix, parts.suffix or "", *(snippet.text for snippet in parts.snippets))
-    check_context(texts, settings, "prefix, suffix and snippets", "segments")
     language = None if fields.language == "unknown" else fields.language
     request = CompletionRequest(
         prefix=parts.prefix,
