@@ -27,6 +27,7 @@ from fimserve.server.key_file import KeyFile
 from fimserve.server.key_ring import KeyRing
 from fimserve.server.metrics import Metrics
 from fimserve.server.openapi import STANDING_RESPONSES, OpenApi
+from fimserve.server.origin_gate import OriginGate
 from fimserve.server.request_log import RequestLog, record_of
 from fimserve.server.routes import adapters, health, metrics, openai
 from fimserve.server.service import CompletionEngine, ModelNames, Service
@@ -101,6 +102,7 @@ def _add_middleware(app: FastAPI, service: Service) -> None:
         access = Access(STANDING_SCOPES | _gather("SCOPES"), public)
         app.add_middleware(Throttle, settings=settings)
         app.add_middleware(Guard, keys=KeyRing(KeyFile(settings.keys)), access=access)
+    app.add_middleware(OriginGate, settings=settings)
     app.add_middleware(DrainGate, drain=service.drain)
     app.add_middleware(RequestLog, error_shapes=app.state.error_shapes, metrics=service.metrics)
     if settings.cors_origins:
