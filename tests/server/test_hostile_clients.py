@@ -71,7 +71,7 @@ def test_others_are_answered_under_attack_and_nothing_is_left_of_it(name: str) -
 
 
 def test_the_measured_form_reports_every_attack() -> None:
-    settings = HostileSettings(seconds=0.3, rate=10, settle_s=0)
+    settings = HostileSettings(seconds=0.3, rate=10, settle_s=0, rehearsal_s=0.1)
     seen: list[Siege] = []
     with run_server(FakeEngine(), SETTINGS) as (_, url):
         sieges = asyncio.run(besiege(url, find_victim(url), settings, None, on_siege=seen.append))
