@@ -293,7 +293,8 @@ def soak(
 
 @app.command()
 def hostile(
-    seconds: Annotated[float, typer.Option(min=1, help="Length of each attack.")] = 15.0,
+    seconds: Annotated[float, typer.Option(min=1, help="Length of a stretch.")] = 4.0,
+    rounds: Annotated[int, typer.Option(min=1, help="Stretches, quiet and attacked in turn.")] = 4,
     rate: Annotated[float, typer.Option(min=0.1, help="Bystander's requests per second.")] = 4.0,
     model: Annotated[str, typer.Option(help="Model to serve.")] = "embedded",
     output: Output = None,
@@ -302,7 +303,7 @@ def hostile(
     from fimeval.bench.hostile import HostileSettings
     from fimserve.cli.bench_security import run_hostile_bench
 
-    run_hostile_bench(HostileSettings(seconds=seconds, rate=rate), model, output)
+    run_hostile_bench(HostileSettings(seconds, rounds, rate), model, output)
 
 
 @app.command()
