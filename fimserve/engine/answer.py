@@ -44,6 +44,30 @@ class Answer:
         """Whether every completion has been told to its end."""
         return self._num_told == len(self.generations)
 
+    def is_overdue(self, now_ms: float, step_ms: float) -> bool:
+        """Return whether the answer ends now, since one more step would make it late.
+
+        What has no text yet waits for its deadline. At most a quarter of the time is given up for
+        a step that is expected to be slow: a step that was slow once is measured again.
+
+        Args:
+            now_ms: The present.
+            step_ms: How long a step takes at least.
+
+        Returns:
+            Whether it does.
+        """
+        request, due_ms = self.ticket.request, self.ticket.deadline_ms
+        if due_ms is not None:
+            early_ms = 0.0
+            if self.first_token_ms is not None:
+                early_ms = min(step_ms, (due_ms - self.ticket.arrived_ms) / 4)
+            if now_ms + early_ms >= due_ms:
+                return True
+        if request.max_writing_ms is None or self.first_token_ms is None:
+            return False
+        return now_ms >= self.first_token_ms + request.max_writing_ms
+
     def begin(self, now_ms: float, num_cached: int) -> None:
         """Note the first step that works on the request; later calls do nothing.
 
@@ -64,7 +88,7 @@ class Answer:
         is_streamed = self.ticket.request.streamed
         if generation.finish is None and not (is_streamed and generation.has_news()):
             return
-        delta = generation.take_delta()
+        delta = replace(generation.take_delta(), prompt_tokens=len(self.plan.token_ids))
         if delta.finish_reason is not None:
             self._num_told += 1
             if self.is_finished:

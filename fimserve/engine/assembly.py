@@ -79,6 +79,11 @@ class Assembly:
         self._pool = loaded.model.make_pool(self._num_blocks, settings.block_tokens)
         self._adapters = Adapters(loaded.model, settings.adapters)
 
+    @property
+    def renderer(self) -> Renderer:
+        """What writes the model's prompts, with its tokenizer."""
+        return self._renderer
+
     def make_loop(self) -> EngineLoop:
         """Return a loop on which no request was ever worked."""
         loaded, settings = self.loaded, self.settings

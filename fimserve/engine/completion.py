@@ -48,6 +48,9 @@ class TokenLogprob:
     """Natural logarithm of the model's own probability, before temperature and filters."""
     top: tuple[tuple[int, bytes, float], ...] = ()
     """Id, bytes and log-probability of the likeliest tokens, likeliest first."""
+    text_offset: int = 0
+    """Characters of the completion before this token's own; 0 for tokens that only write anew what
+    stands before the cursor, and beyond the text's end for tokens that were cut off it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class CompletionDelta:
     """Which of the request's completions this belongs to."""
     logprobs: tuple[TokenLogprob, ...] = ()
     """One for each of `token_ids`, where they were asked for."""
+    prompt_tokens: int = 0
+    """Tokens of the prompt, markers included; 0 where none was made."""
 
 
 @dataclass(frozen=True, slots=True)

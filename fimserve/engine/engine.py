@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from types import TracebackType
 
@@ -147,6 +147,38 @@ class Engine:
                     return tuple(_join(deltas, index, usage) for index in range(request.n))
         finally:
             self._bridge.cancel(ticket)
+
+    def tokenise(self, text: str) -> list[int]:
+        """Return the ids of a text; markers in it are text, as everywhere."""
+        return self._assembly.renderer.encoder.encode(text)
+
+    def detokenise(self, token_ids: Sequence[int]) -> str:
+        """Return the text of some ids, markers by their names.
+
+        A BOS at the start is left out: every prompt gets its own.
+
+        Args:
+            token_ids: Ids of the model's tokenizer.
+
+        Returns:
+            The text; bytes that are no characters become U+FFFD.
+
+        Raises:
+            InvalidRequest: If an id is none of the tokenizer's.
+        """
+        renderer = self._assembly.renderer
+        for token_id in token_ids:
+            if not 0 <= token_id < renderer.encoder.vocab_size:
+                limit = renderer.encoder.vocab_size - 1
+                raise InvalidRequest(f"token id is {token_id}; use 0 to {limit}")
+        bos = renderer.format.bos
+        if bos is not None and token_ids and token_ids[0] == renderer.encoder.token_id(bos):
+            token_ids = token_ids[1:]
+        return renderer.encoder.spell(token_ids)
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """Return the bytes that a token adds to a text: none for markers and unused ids."""
+        return self._assembly.renderer.encoder.token_bytes(token_id)
 
     def stats(self) -> EngineStats:
         """Return what the engine says of itself; does not wait for its thread."""

@@ -177,6 +177,7 @@ class Generation:
             token_bytes=token_bytes(token_id),
             logprob=float(logprobs[token_id]),
             top=tuple((i, token_bytes(i), value) for i, value in pairs),
+            text_offset=self.text.num_chars,
         )
 
 

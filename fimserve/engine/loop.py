@@ -302,9 +302,9 @@ class EngineLoop:
         answer.num_begun = len(answer.sequences)
 
     def _end_overdue(self) -> None:
-        now_ms = self.parts.now_ms()
-        for ticket in list(self._answers):
-            if ticket.deadline_ms is not None and now_ms >= ticket.deadline_ms:
+        now_ms, step_ms = self.parts.now_ms(), self.parts.scheduler.least_step_ms
+        for ticket, answer in list(self._answers.items()):
+            if answer.is_overdue(now_ms, step_ms):
                 self.end(ticket, "length")
 
     def _finish(self, answer: Answer) -> None:

@@ -111,7 +111,9 @@ class Planner:
             token_ids=token_ids,
             removed=removed,
             is_multiline=is_multiline,
-            stop_token_ids=prompt.stop_token_ids | self._facts.eos_token_ids,
+            stop_token_ids=(
+                prompt.stop_token_ids | self._facts.eos_token_ids | request.stop_token_ids
+            ),
             stop_strings=(*request.stop, *prompt.stop_strings),
             room_tokens=self._facts.max_context_tokens - len(token_ids),
         )

@@ -44,6 +44,8 @@ class CompletionRequest:
     block has just been opened, and in a plain continuation."""
     stop: tuple[str, ...] = ()
     """Texts that end the completion and are no part of it; empty ones are ignored."""
+    stop_token_ids: frozenset[int] = frozenset()
+    """Tokens that do the same, besides the model's own end tokens."""
     temperature: float = 0.0
     """0 = always the likeliest token."""
     top_p: float = 1.0
@@ -68,6 +70,9 @@ class CompletionRequest:
     deadline_ms: float | None = None
     """Milliseconds after arrival at which the answer ends with what is written by then; a request
     that could not begin before is refused."""
+    max_writing_ms: float | None = None
+    """Milliseconds after the first token at which the answer ends likewise: a limit that a long
+    prompt does not use up."""
     priority: Priority = "interactive"
     """Who goes first when not all can."""
     streamed: bool = True
@@ -117,3 +122,5 @@ class CompletionRequest:
             raise InvalidRequest(f"seed is {self.seed}; use a number from 0 to {MAX_SEED}")
         if self.deadline_ms is not None and not self.deadline_ms >= 0:
             raise InvalidRequest(f"deadline_ms is {self.deadline_ms}; use 0 or more")
+        if self.max_writing_ms is not None and not self.max_writing_ms >= 0:
+            raise InvalidRequest(f"max_writing_ms is {self.max_writing_ms}; use 0 or more")

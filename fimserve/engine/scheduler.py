@@ -85,6 +85,11 @@ class Scheduler:
 
     # --- sequences come, move on and go -----------------------------------------------------------
 
+    @property
+    def least_step_ms(self) -> float:
+        """Milliseconds of a step without prompts, lately; 0 before there was one."""
+        return self._admission.least_step_ms
+
     def add(self, sequence: Sequence, now_ms: float, is_admitted: bool = False) -> None:
         """Take a sequence in.
 

@@ -54,6 +54,8 @@ class TextStream:
         self._detokenizer = Detokenizer(token_bytes, num_skipped_bytes)
         self._matcher = StopMatcher(map(_with_lf, stops), single_line)
         self._crlf = uses_crlf(prefix, suffix) if crlf is None else crlf
+        self.num_chars = 0
+        """Characters that the tokens so far stand for, those held back or cut off included."""
         self._trimmer: Trimmer | None = None
         if trim:
             name = language_of(language, path)
@@ -72,7 +74,9 @@ class TextStream:
 
     def feed(self, token_id: int) -> str:
         """Return the text that a further token makes certain, maybe none."""
-        return self._take(self._detokenizer.feed(token_id))
+        text = self._detokenizer.feed(token_id)
+        self.num_chars += len(self._with_own_line_ends(text))
+        return self._take(text)
 
     def flush(self) -> str:
         """Return the rest, once no further token comes."""

@@ -15,6 +15,7 @@ from fimserve.prompt.errors import (
 )
 from fimserve.prompt.format import FimFormat, detect_format, format_names, load_format
 from fimserve.prompt.parts import Order, PromptParts, Snippet
+from fimserve.prompt.recognition import recognise_template
 from fimserve.prompt.renderer import RenderedPrompt, Renderer
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "detect_format",
     "format_names",
     "load_format",
+    "recognise_template",
 ]

@@ -52,6 +52,7 @@ class TextEncoder:
                 )
         self._bytes = make_byte_table(spec)
         self.special_ids = frozenset(self._markers.values())
+        self._marker_names = {token_id: marker for marker, token_id in self._markers.items()}
         shield_ids = self.encode(_SHIELD)
         self._num_shield_tokens = len(shield_ids)
         self.adds_leading_blank = self.decode(shield_ids) == " " + _SHIELD
@@ -85,6 +86,12 @@ class TextEncoder:
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of some ids; markers add nothing, broken characters become U+FFFD."""
         return b"".join(map(self.token_bytes, ids)).decode("utf-8", "replace")
+
+    def spell(self, ids: Sequence[int]) -> str:
+        """Return the text of some ids with markers by their names, as people write templates."""
+        names = (self._marker_names.get(i) for i in ids)
+        pieces = (n.encode() if n else self.token_bytes(i) for i, n in zip(ids, names, strict=True))
+        return b"".join(pieces).decode("utf-8", "replace")
 
     def token_bytes(self, token_id: int) -> bytes:
         """Return the bytes that a token adds to a text: none for markers and unused ids."""

@@ -29,7 +29,17 @@ from fimserve.server.metrics import Metrics
 from fimserve.server.openapi import STANDING_RESPONSES, OpenApi
 from fimserve.server.origin_gate import OriginGate
 from fimserve.server.request_log import RequestLog, record_of
-from fimserve.server.routes import adapters, health, metrics, openai
+from fimserve.server.routes import (
+    adapters,
+    completions,
+    deepseek,
+    health,
+    llama_cpp,
+    llama_cpp_state,
+    metrics,
+    mistral,
+    openai,
+)
 from fimserve.server.service import CompletionEngine, ModelNames, Service
 from fimserve.server.settings import ServerSettings
 from fimserve.server.throttle import Throttle
@@ -39,7 +49,17 @@ __all__ = ["make_app"]
 
 logger = logging.getLogger(__name__)
 
-ROUTES = (health, metrics, openai, adapters)
+ROUTES = (
+    health,
+    metrics,
+    completions,
+    openai,
+    deepseek,
+    mistral,
+    llama_cpp,
+    llama_cpp_state,
+    adapters,
+)
 """Modules with a `router`, whose first tag is the dialect in metrics. A module may state:
 `ERROR_SHAPES` where its clients read errors otherwise; `SCOPES` and `PUBLIC`, see `access.py`."""
 

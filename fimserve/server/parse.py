@@ -7,12 +7,23 @@ dialect: unknown keys are ignored, and null is the same as absent.
 import re
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from fimserve.server.errors import BadRequest, shorten
 from fimserve.server.openapi import describe_statuses
 
-__all__ = ["Fields", "WholeNumber", "describe_body", "parse_fields"]
+__all__ = [
+    "MISSING",
+    "Fields",
+    "OneLine",
+    "StopTexts",
+    "WholeNumber",
+    "describe_body",
+    "parse_fields",
+]
+
+MISSING = "missing_required_parameter"
+"""Code of the refusal of a body that lacks a field."""
 
 
 class Fields(BaseModel):
@@ -28,7 +39,15 @@ def _as_whole_number(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _as_stop_list(value: object) -> object:
+    stops = [value] if isinstance(value, str) else value
+    # An empty stop string would end every completion at once; clients send them by mistake.
+    return [stop for stop in stops if stop != ""] if isinstance(stops, list) else stops
+
+
 WholeNumber = Annotated[int, BeforeValidator(_as_whole_number)]
+StopTexts = Annotated[list[str], BeforeValidator(_as_stop_list)]
+OneLine = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 LEADING_NOUN = re.compile(r"^(Value error, |Input |String |List |Object )")
 """What pydantic puts before the predicate that a message here is built from."""
@@ -53,8 +72,8 @@ def parse_fields(fields_type: type[FieldsT], body: dict[str, object]) -> FieldsT
     try:
         return fields_type.model_validate(present)
     except ValidationError as error:
-        field, message = _first_problem(error)
-        raise BadRequest(message, param=field) from None
+        message, param, code = _first_problem(error)
+        raise BadRequest(message, param=param, code=code) from None
 
 
 def describe_body(fields_type: type[Fields]) -> dict[str, object]:
@@ -82,16 +101,15 @@ def _inline(node: object, definitions: dict[str, object]) -> object:
     return {key: _inline(child, definitions) for key, child in node.items()}
 
 
-def _first_problem(error: ValidationError) -> tuple[str, str]:
-    """Return the name of the field at fault, and what is wrong with it."""
+def _first_problem(error: ValidationError) -> tuple[str, str, str | None]:
+    """Return what is wrong first, the field at fault, and a code of its own where it has one."""
     first = error.errors(include_url=False)[0]
     field = ".".join(_show_step(step) for step in first["loc"])
-    limit = LEADING_NOUN.sub("", first["msg"])
+    param = field.partition(".")[0]
     if first["type"] == "missing":
-        message = f"{field} is missing; it is required."
-    else:
-        message = f"{field} is {shorten(first['input'])}; it {limit}."
-    return field.partition(".")[0], message
+        return f"{field} is missing; it is required.", param, MISSING
+    limit = LEADING_NOUN.sub("", first["msg"])
+    return f"{field} is {shorten(first['input'])}; it {limit}.", param, None
 
 
 def _show_step(step: int | str) -> str:

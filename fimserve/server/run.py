@@ -1,7 +1,8 @@
-"""Runs one completion for any dialect: races the engine against the client leaving.
+"""Runs one completion for any dialect: races the engine against the client and the clock.
 
-Translates the errors of the rooms below, keeps the request's record, and knows nothing of the
-shape in which a dialect answers.
+A client that leaves ends the work; a deadline ends the answer with what is written by then, whether
+or not the engine has noticed. Translates the errors of the rooms below, keeps the request's record,
+and knows nothing of the shape in which a dialect answers.
 """
 
 import asyncio
@@ -12,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from starlette.requests import Request
-from starlette.types import Receive
 
 from fimserve.engine import (
     BrokenEngine,
@@ -25,15 +25,16 @@ from fimserve.engine import (
     Usage,
 )
 from fimserve.server.caps import apply_caps
+from fimserve.server.deadline import time_left_ms
 from fimserve.server.errors import (
     BadRequest,
-    ClientDisconnected,
     EngineBusy,
     EngineUnavailable,
     InternalError,
     RequestCancelled,
 )
 from fimserve.server.principal import principal_of
+from fimserve.server.race import TimeUp, race
 from fimserve.server.request_log import RequestRecord, record_of
 from fimserve.server.service import service_of
 
@@ -47,6 +48,9 @@ __all__ = [
 
 FinishReason = Literal["stop", "length"]
 
+ANSWERING_MS = 2.0
+"""Part of a deadline that is kept for bringing the answer out: the engine gets the rest."""
+
 
 @dataclass(frozen=True, slots=True)
 class FinishedChoice:
@@ -55,6 +59,7 @@ class FinishedChoice:
     text: str
     finish_reason: FinishReason
     logprobs: tuple[TokenLogprob, ...] = ()
+    token_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +85,10 @@ async def run_completion(
 
     Yields:
         CompletionDelta: What the engine says.
-
-    Raises:
-        InternalError: If the engine ends without usage.
-        RequestCancelled: If the engine gave the request up.
     """
-    record = record_of(request)
-    service = service_of(request)
-    asked = replace(apply_caps(asked, service.settings), tenant=principal_of(request).tenant)
-    is_finished = False
-    with _translated_errors(record):
-        opened = service.engine.open(asked)
-        async with aclosing(_until_disconnect(opened, request.receive)) as deltas:
-            async for delta in deltas:
-                if delta.usage is not None:
-                    is_finished = True
-                    record.usage, record.finish = delta.usage, delta.finish_reason
-                if delta.finish_reason == "cancelled":
-                    raise RequestCancelled("The request was cancelled before it was complete.")
-                yield delta
-        if not is_finished:
-            raise InternalError("The engine ended without usage.")
+    async with aclosing(_run(_complete_request(asked, request), request)) as deltas:
+        async for delta in deltas:
+            yield delta
 
 
 async def collect_completion(asked: CompletionRequest, request: Request) -> FinishedCompletion:
@@ -116,14 +104,93 @@ async def collect_completion(asked: CompletionRequest, request: Request) -> Fini
     Raises:
         InternalError: If the engine ends without saying how a completion ended.
     """
+    asked = _complete_request(asked, request)
+    if asked.deadline_ms is not None and asked.trim:
+        # In pieces: should the engine miss the deadline, what has come is the answer. Trimmed text
+        # comes in whole lines; other text only the engine can cut back to them.
+        asked = replace(asked, streamed=True)
     deltas: list[CompletionDelta] = []
-    async with aclosing(run_completion(asked, request)) as arriving:
+    async with aclosing(_run(asked, request)) as arriving:
         async for delta in arriving:
             deltas.append(delta)
     usage = deltas[-1].usage
     if usage is None:
         raise InternalError("The engine ended without usage.")
     return FinishedCompletion(tuple(_join(deltas, index) for index in range(asked.n)), usage)
+
+
+def _complete_request(asked: CompletionRequest, request: Request) -> CompletionRequest:
+    """Return the request as it is let in: capped, with its tenant and the time that is left."""
+    return replace(
+        apply_caps(asked, service_of(request).settings),
+        tenant=principal_of(request).tenant,
+        deadline_ms=time_left_ms(asked.deadline_ms, request),
+    )
+
+
+async def _run(asked: CompletionRequest, request: Request) -> AsyncGenerator[CompletionDelta]:
+    """Yield the engine's deltas, and the end of every choice at the deadline at the latest."""
+    record = record_of(request)
+    due_s = None
+    if (left_ms := asked.deadline_ms) is not None:
+        if left_ms <= ANSWERING_MS:
+            raise EngineBusy(
+                f"The deadline is in {left_ms:.0f} ms; nothing can be written by then."
+            )
+        due_s = asyncio.get_running_loop().time() + left_ms / 1000
+        asked = replace(asked, deadline_ms=left_ms - ANSWERING_MS)
+    told = _Told(asked.n)
+    with _translated_errors(record):
+        opened = service_of(request).engine.open(asked)
+        try:
+            async with aclosing(race(opened, request.receive, due_s)) as deltas:
+                async for delta in deltas:
+                    told.add(delta)
+                    if delta.usage is not None:
+                        record.usage, record.finish = delta.usage, delta.finish_reason
+                    if delta.finish_reason == "cancelled":
+                        raise RequestCancelled("The request was cancelled before it was complete.")
+                    yield delta
+        except TimeUp:
+            for delta in told.make_ends(record.elapsed_ms):
+                record.usage, record.finish = delta.usage, delta.finish_reason
+                yield delta
+        if record.usage is None:
+            raise InternalError("The engine ended without usage.")
+
+
+class _Told:
+    """Remembers what was told of a request, to end it where the engine does not.
+
+    Args:
+        num_choices: Completions asked for.
+    """
+
+    def __init__(self, num_choices: int) -> None:
+        self._open = set(range(num_choices))
+        self._num_tokens = 0
+        self._num_prompt_tokens = 0
+
+    def add(self, delta: CompletionDelta) -> None:
+        """Note a delta."""
+        self._num_tokens += len(delta.token_ids)
+        self._num_prompt_tokens = max(self._num_prompt_tokens, delta.prompt_tokens)
+        if delta.finish_reason is not None:
+            self._open.discard(delta.index)
+
+    def make_ends(self, elapsed_ms: float) -> list[CompletionDelta]:
+        """Return the last delta of every choice that has none.
+
+        Args:
+            elapsed_ms: Time since the request came.
+
+        Returns:
+            At least one delta; the last one has the usage, as far as it is known here.
+        """
+        usage = Usage(self._num_prompt_tokens, 0, self._num_tokens, 0.0, elapsed_ms, elapsed_ms)
+        *others, last = sorted(self._open) or [0]
+        ends = [CompletionDelta("", (), "length", index=index) for index in others]
+        return [*ends, CompletionDelta("", (), "length", usage, last)]
 
 
 def _join(deltas: list[CompletionDelta], index: int) -> FinishedChoice:
@@ -135,47 +202,8 @@ def _join(deltas: list[CompletionDelta], index: int) -> FinishedChoice:
         text="".join(delta.text for delta in mine),
         finish_reason=reason,
         logprobs=tuple(entry for delta in mine for entry in delta.logprobs),
+        token_ids=tuple(token_id for delta in mine for token_id in delta.token_ids),
     )
-
-
-async def _until_disconnect(
-    opened: AsyncGenerator[CompletionDelta], receive: Receive
-) -> AsyncGenerator[CompletionDelta]:
-    # Waiting for the engine alone would notice a closed connection only at the next write, and
-    # on a route that does not stream never.
-    left = asyncio.ensure_future(_wait_for_disconnect(receive))
-    step: asyncio.Future[CompletionDelta | None] | None = None
-    try:
-        while True:
-            step = asyncio.ensure_future(_next_delta(opened))
-            await asyncio.wait({step, left}, return_when=asyncio.FIRST_COMPLETED)
-            if left.done():
-                raise ClientDisconnected("The client closed the connection.")
-            if (delta := step.result()) is None:
-                return
-            yield delta
-    finally:
-        left.cancel()
-        if step is not None:
-            await _give_up(step)
-        await opened.aclose()
-
-
-async def _wait_for_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _next_delta(opened: AsyncGenerator[CompletionDelta]) -> CompletionDelta | None:
-    return await anext(opened, None)
-
-
-async def _give_up(step: asyncio.Future[CompletionDelta | None]) -> None:
-    # A generator cannot be closed while it runs: cancel its current step and see it end.
-    step.cancel()
-    await asyncio.wait({step})
-    if not step.cancelled():
-        step.exception()  # seen, so that asyncio does not report it as lost
 
 
 @contextmanager

@@ -5,7 +5,7 @@ Also states what this room asks of an engine, which is all it knows of one.
 
 import difflib
 import time
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
@@ -29,6 +29,40 @@ class CompletionEngine(Protocol):
     @property
     def model_name(self) -> str:
         """Name of the loaded model, fit to be shown to clients: never a path."""
+
+    @property
+    def max_context_tokens(self) -> int:
+        """Tokens that prompt and completion may have together."""
+
+    def tokenise(self, text: str) -> list[int]:
+        """Return the ids of a text, in which markers are text.
+
+        Args:
+            text: Any text.
+
+        Returns:
+            Ids of the model's tokenizer.
+        """
+
+    def detokenise(self, token_ids: Sequence[int]) -> str:
+        """Return the text of some ids, markers by their names; fails with InvalidRequest.
+
+        Args:
+            token_ids: Ids of the model's tokenizer.
+
+        Returns:
+            The text, without a BOS at its start.
+        """
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """Return the bytes that a token adds to a text; none for markers.
+
+        Args:
+            token_id: Any number.
+
+        Returns:
+            The bytes.
+        """
 
     def open(self, request: CompletionRequest) -> AsyncGenerator[CompletionDelta]:
         """Start a completion; closing the returned generator cancels it.
@@ -115,6 +149,25 @@ class ModelNames:
             f"The model {shorten(asked)} is not served here. {hint}",
             param="model",
         )
+
+    def resolve_or_served(
+        self, asked: str | None, adapters: Collection[str] = ()
+    ) -> "ResolvedModel":
+        """Return what a name stands for; any name that is none of ours means the served model.
+
+        For dialects whose clients name a vendor's model because they must.
+
+        Args:
+            asked: The client's model name.
+            adapters: LoRA adapters that are loaded.
+
+        Returns:
+            The name that the answer carries, always one of ours, and the adapter if it is one's.
+        """
+        try:
+            return self.resolve(asked, adapters)
+        except UnknownModel:
+            return ResolvedModel(self.served)
 
 
 @dataclass(frozen=True, slots=True)

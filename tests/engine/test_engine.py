@@ -392,6 +392,27 @@ def test_an_order_unknown_to_the_model_is_refused_through_the_stream(
         assert engine.complete_blocking(replace(REQUEST, order=Order.PSM)).usage.prompt_tokens
 
 
+# --- tokens --------------------------------------------------------------------------------------
+
+
+def test_ids_of_a_text_are_that_text_again(engine: Engine) -> None:
+    text = "def größe(x):\n    return '<|fim_prefix|>' + x\n"
+    token_ids = engine.tokenise(text)
+    assert engine.detokenise(token_ids) == text
+    assert b"".join(map(engine.token_bytes, token_ids)) == text.encode()
+
+
+def test_ids_of_markers_are_spelt_by_name(engine: Engine) -> None:
+    assert engine.detokenise([1, 3, 2]) == "<|fim_prefix|><|fim_suffix|><|fim_middle|>"
+    assert engine.token_bytes(1) == b""
+
+
+@pytest.mark.parametrize("token_id", [-1, 1_000_000])
+def test_an_id_that_no_token_has_is_refused(engine: Engine, token_id: int) -> None:
+    with pytest.raises(InvalidRequest, match=f"token id is {token_id}; use 0 to"):
+        engine.detokenise([token_id])
+
+
 # --- loading -------------------------------------------------------------------------------------
 
 

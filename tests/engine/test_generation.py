@@ -128,3 +128,19 @@ def test_a_late_answer_without_a_whole_line_is_kept() -> None:
     write(generation, [1, 2])
     generation.end("length", at_line_end=True)
     assert generation.take_delta().text == "ab"
+
+
+def test_log_probabilities_say_where_in_the_text_their_token_starts() -> None:
+    generation = make(removed=b"a", num_logprobs=0, max_tokens=8)
+    write(generation, [4, 3, 1, 2])  # "ab", of which "a" stands before the cursor already
+    delta = generation.take_delta()
+    assert delta.text == "b\nab"
+    assert [entry.text_offset for entry in delta.logprobs] == [0, 1, 2, 3]
+
+
+def test_tokens_that_were_cut_off_start_behind_the_text() -> None:
+    generation = make(stops=("\na",), num_logprobs=0)
+    write(generation, [2, 3, 1])
+    delta = generation.take_delta()
+    assert delta.text == "b"
+    assert [entry.text_offset for entry in delta.logprobs] == [0, 1, 2]

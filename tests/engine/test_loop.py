@@ -6,8 +6,11 @@ import random
 from dataclasses import replace
 
 import pytest
+from torch import Tensor
 
 from fimserve.engine import CompletionRequest, EngineSettings, InvalidRequest, QueueFull
+from fimserve.engine.runner import Runner
+from fimserve.engine.scheduler import WorkItem
 from fimserve.models import LoadedModel
 from fimserve.prompt import Order
 from support.fake_clock import FakeClock
@@ -167,6 +170,63 @@ def test_a_deadline_leaves_a_whole_answer_its_whole_lines(tiny_model: LoadedMode
         clock.time_ms += 10
     assert whole.startswith(asked.text)
     assert whole[len(asked.text)] == "\n"
+
+
+def test_a_step_that_would_end_too_late_is_not_begun(
+    tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FakeClock()
+    run = Runner.run
+
+    def run_in_ten_ms(self: Runner, items: list[WorkItem], slots: list[int]) -> Tensor:
+        clock.time_ms += 10
+        return run(self, items, slots)
+
+    monkeypatch.setattr(Runner, "run", run_in_ten_ms)
+    hand = HandLoop(tiny_model, now_ms=clock)
+    hand.complete(REQUEST)
+    for deadline_ms in range(45, 120, 7):
+        usage = hand.complete(replace(LONG, deadline_ms=deadline_ms)).deltas[-1].usage
+        assert usage is not None
+        assert usage.completion_tokens > 0
+        assert deadline_ms - 10 <= usage.e2e_ms <= deadline_ms
+
+
+def test_steps_that_were_slow_once_do_not_end_answers_for_ever(tiny_model: LoadedModel) -> None:
+    clock = FakeClock()
+    hand = HandLoop(tiny_model, now_ms=clock)
+    hand.loop.parts.scheduler._admission.observe_step(1, False, 10_000.0)
+    asked = hand.ask(replace(LONG, deadline_ms=100))
+    while not asked.is_over:
+        hand.loop.step()
+        clock.time_ms += 5
+    assert len(asked.token_ids) > 5
+
+
+def test_time_for_writing_begins_with_the_first_token(tiny_model: LoadedModel) -> None:
+    clock = FakeClock()
+    hand = HandLoop(tiny_model, replace(SMALL, max_step_tokens=8), now_ms=clock)
+    asked = hand.ask(replace(LONG, max_writing_ms=50))
+    while not asked.is_over:
+        hand.loop.step()
+        clock.time_ms += 20
+    usage = asked.deltas[-1].usage
+    assert usage is not None
+    assert reason_of(asked) == "length"
+    assert usage.ttft_ms > 50
+    assert 50 <= usage.e2e_ms - usage.ttft_ms <= 70
+    assert 2 <= len(asked.token_ids) <= 4
+
+
+def test_a_token_of_the_request_ends_the_completion_like_an_end_token(
+    tiny_model: LoadedModel,
+) -> None:
+    hand = HandLoop(tiny_model)
+    whole = hand.complete(replace(REQUEST, heal=False)).token_ids
+    stop = whole[4]
+    asked = hand.complete(replace(REQUEST, heal=False, stop_token_ids=frozenset({stop})))
+    assert asked.token_ids == whole[: whole.index(stop)]
+    assert reason_of(asked) == "stop"
 
 
 # --- what is told --------------------------------------------------------------------------------

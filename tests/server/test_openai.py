@@ -155,7 +155,7 @@ def test_several_choices_come_back_by_index() -> None:
 def test_logprobs_are_parallel_lists() -> None:
     entries = (
         TokenLogprob(5, b"ab", -0.25, ((5, b"ab", -0.25), (6, b"c", -2.0))),
-        TokenLogprob(7, b"\xc3", -1.5, ((7, b"\xc3", -1.5),)),
+        TokenLogprob(7, b"\xc3", -1.5, ((7, b"\xc3", -1.5),), text_offset=2),
     )
     script = [CompletionDelta("ab", (5, 7), "length", USAGE, logprobs=entries)]
     choice = post(FakeEngine(script), {**AREA, "logprobs": 2}).json()["choices"][0]
@@ -165,6 +165,29 @@ def test_logprobs_are_parallel_lists() -> None:
         "top_logprobs": [{"ab": -0.25, "c": -2.0}, {"\ufffd": -1.5}],
         "text_offset": [0, 2],
     }
+
+
+def test_offsets_count_from_the_beginning_of_the_whole_text() -> None:
+    def entry(token_bytes: bytes, text_offset: int) -> TokenLogprob:
+        return TokenLogprob(1, token_bytes, -1.0, text_offset=text_offset)
+
+    script = [
+        # A token that writes the blank before the cursor anew, and one whose text is held back.
+        CompletionDelta("ab", (1, 1), logprobs=(entry(b" ab", 0), entry(b"cd", 2))),
+        CompletionDelta("", (1,), logprobs=(entry(b"\n", 4),)),
+        CompletionDelta("cd", (1,), "stop", USAGE, logprobs=(entry(b"}", 5),)),
+    ]
+    records = read_records(post(FakeEngine(script), {**AREA, "logprobs": 0, "stream": True}))
+    choices = [json.loads(record)["choices"][0] for record in records[:-1]]
+    assert [
+        (c["text"], c["logprobs"]["tokens"], c["logprobs"]["text_offset"]) for c in choices
+    ] == [
+        ("ab", [" ab"], [0]),
+        ("cd", ["cd", "\n", "}"], [2, 4, 4]),
+    ]
+    whole = post(FakeEngine(script), {**AREA, "logprobs": 0}).json()["choices"][0]
+    assert whole["text"] == "abcd"
+    assert whole["logprobs"]["text_offset"] == [0, 2, 4, 4]
 
 
 def test_engine_that_is_closing_answers_503_that_no_client_retries() -> None:

@@ -7,9 +7,10 @@ import httpx
 import openai
 import pytest
 
-from fimserve.engine import Engine
+from fimserve.engine import Engine, EngineClosed, QueueFull
 from support.fake_engine import FakeEngine
 from support.live_server import serve_in_thread
+from support.node_client import NodeClient
 from support.tiny_checkpoint import write_tiny_checkpoint
 
 AREA: dict[str, Any] = {
@@ -124,7 +125,7 @@ def test_models_can_be_listed(client: openai.OpenAI) -> None:
         ({"temperature": 3}, openai.BadRequestError, "temperature is 3"),
         ({"n": 9}, openai.BadRequestError, "n is 9"),
         ({"logprobs": "many"}, openai.BadRequestError, "logprobs is 'many'"),
-        ({"prompt": [1, 2]}, openai.BadRequestError, "token ids"),
+        ({"prompt": [1, -2]}, openai.BadRequestError, "token id is -2"),
         ({"model": "gpt-4"}, openai.NotFoundError, "gpt-4"),
     ],
 )
@@ -148,6 +149,106 @@ def test_failure_inside_a_stream_raises_in_the_client() -> None:
         assert next(stream).choices[0].text == "3.14"
         with pytest.raises(openai.APIError, match="fimserve failed"):
             next(stream)
+
+
+def test_several_choices_come_whole_and_streamed(client: openai.OpenAI) -> None:
+    asked: dict[str, Any] = {
+        "model": "tiny", "max_tokens": 12, "temperature": 1.0, "seed": 4, "n": 2, **AREA,
+    }  # fmt: skip
+    whole = client.completions.create(**asked)
+    assert [choice.index for choice in whole.choices] == [0, 1]
+    assert whole.choices[0].text != whole.choices[1].text
+    streamed = ["", ""]
+    for chunk in client.completions.create(stream=True, **asked):
+        streamed[chunk.choices[0].index] += chunk.choices[0].text
+    assert streamed == [choice.text for choice in whole.choices]
+
+
+def test_log_probabilities_of_a_stream_are_those_of_the_whole(client: openai.OpenAI) -> None:
+    asked: dict[str, Any] = {
+        "model": "tiny", "max_tokens": 12, "temperature": 0, "logprobs": 2, **AREA,
+    }  # fmt: skip
+    whole = client.completions.create(**asked).choices[0].logprobs
+    assert whole is not None
+    chunks = list(client.completions.create(stream=True, **asked))
+    told = [chunk.choices[0].logprobs for chunk in chunks if chunk.choices[0].logprobs]
+    for name in ("tokens", "token_logprobs", "text_offset", "top_logprobs"):
+        joined = [value for lists in told for value in getattr(lists, name) or []]
+        if name == "text_offset":
+            assert joined == whole.text_offset
+        else:
+            assert len(joined) == len(getattr(whole, name))
+    assert whole.text_offset == sorted(whole.text_offset or [])
+    assert len(whole.top_logprobs or []) == len(whole.tokens or [])
+
+
+def test_headers_are_in_reach(client: openai.OpenAI) -> None:
+    raw = client.completions.with_raw_response.create(model="tiny", max_tokens=2, **AREA)
+    assert raw.headers["content-type"] == "application/json"
+    assert raw.headers["x-request-id"]
+    assert raw.parse().choices[0].text
+
+
+def test_token_ids_are_a_prompt(client: openai.OpenAI) -> None:
+    asked: dict[str, Any] = {"model": "tiny", "max_tokens": 8, "temperature": 0}
+    by_text = client.completions.create(prompt=AREA["prompt"], suffix=AREA["suffix"], **asked)
+    found = httpx.post(
+        f"{client.base_url}".replace("/v1/", "/tokenize"), json={"content": AREA["prompt"]}
+    )
+    token_ids = found.json()["tokens"]
+    for prompt in (token_ids, [token_ids]):
+        by_ids = client.completions.create(prompt=prompt, suffix=AREA["suffix"], **asked)
+        assert by_ids.choices[0].text == by_text.choices[0].text
+
+
+def test_deepseek_s_address_is_one_of_the_same_client_s(client: openai.OpenAI) -> None:
+    beta = client.with_options(base_url=f"{client.base_url}".replace("/v1/", "/beta"))
+    answer = beta.completions.create(model="deepseek-coder", max_tokens=8, temperature=0, **AREA)
+    usage = answer.usage
+    assert usage is not None
+    hits, misses = usage.prompt_cache_hit_tokens, usage.prompt_cache_miss_tokens  # type: ignore[attr-defined]
+    assert hits + misses == usage.prompt_tokens
+
+
+@pytest.mark.parametrize("error", [QueueFull("full", 1.0), EngineClosed("closed")])
+def test_the_client_does_not_retry_what_would_come_too_late(error: Exception) -> None:
+    engine = FakeEngine([error])
+    with serve_in_thread(engine) as url:
+        retrying = openai.OpenAI(base_url=f"{url}/v1", api_key="unused")  # twice, as it ships
+        with retrying, pytest.raises(openai.APIStatusError) as caught:
+            retrying.completions.create(model="fake-1b", **AREA)
+    assert caught.value.response.headers["x-should-retry"] == "false"
+    assert len(engine.requests) == 1
+
+
+def test_the_npm_package_reads_the_same(client: openai.OpenAI) -> None:
+    js = NodeClient("openai_js")
+    asked: dict[str, Any] = {"model": "tiny", "max_tokens": 12, "temperature": 0, **AREA}
+    usage = {"stream": True, "stream_options": {"include_usage": True}}
+    whole, streamed, refused = js.ask(
+        f"{client.base_url}", asked, asked | usage, asked | {"logprobs": "many"}
+    )
+    expected = client.completions.create(**asked).choices[0].text
+    assert whole["answer"]["choices"][0]["text"] == expected
+    *chunks, counts = streamed["answer"]
+    assert "".join(chunk["choices"][0]["text"] for chunk in chunks) == expected
+    assert counts["usage"] == whole["answer"]["usage"]
+    assert refused["error"]["kind"] == "BadRequestError"
+    assert (refused["error"]["status"], refused["error"]["param"]) == (400, "logprobs")
+
+
+def test_the_npm_package_retries_nothing_and_raises_inside_streams() -> None:
+    js = NodeClient("openai_js")
+    asked: dict[str, Any] = {"model": "fake-1b", **AREA}
+    engine = FakeEngine([QueueFull("full", 1.0)])
+    with serve_in_thread(engine) as url:
+        (busy,) = js.ask(f"{url}/v1", asked)
+        assert len(engine.requests) == 1
+        engine.script = ("3.14", RuntimeError("broken"))
+        (broken,) = js.ask(f"{url}/v1", asked | {"stream": True})
+    assert busy["error"]["kind"] == "RateLimitError"
+    assert [part["choices"][0]["text"] for part in broken["parts"]] == ["3.14"]
+    assert "fimserve failed" in broken["error"]["message"]
 
 
 def test_body_above_the_cap_gets_its_answer_over_a_real_socket() -> None:

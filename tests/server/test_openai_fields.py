@@ -5,6 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fimserve.engine import CompletionRequest
+from fimserve.prompt import Snippet
+from fimserve.server.cursor_text import read_prompt
 from fimserve.server.parse import parse_fields
 from fimserve.server.routes.openai_fields import CompletionFields, to_completion_request
 from fimserve.server.settings import ServerSettings
@@ -21,8 +23,23 @@ SMALL = ServerSettings(max_context_chars=100, max_snippets=2)
         ({"prompt": 5}, "prompt", ["5", "string"]),
         ({"prompt": []}, "prompt", ["0 prompts", "one"]),
         ({"prompt": ["a", "b"]}, "prompt", ["2 prompts", "one"]),
-        ({"prompt": [1, 2, 3]}, "prompt", ["[1, 2, 3]", "token ids"]),
-        ({"prompt": [[1, 2]]}, "prompt", ["token ids"]),
+        ({"prompt": [1, -2, 3]}, "prompt", ["-2", "0 to 255"]),
+        ({"prompt": [[1, 256]]}, "prompt", ["256", "0 to 255"]),
+        ({"prompt": [[1, 2], [3]]}, "prompt", ["2 prompts", "one"]),
+        ({"prompt": [1, "a"]}, "prompt", ["2 prompts", "one"]),
+        ({"prompt": [[1, "a"]]}, "prompt", ["[[1, 'a']]", "token ids"]),
+        ({"prompt": [True]}, "prompt", ["[True]", "token ids"]),
+        ({"prompt": [[]]}, "prompt", ["[[]]", "token ids"]),
+        ({"repetition_penalty": 1.1}, "repetition_penalty", ["1.1", "not supported"]),
+        ({"repetition_penalty": 0}, "repetition_penalty", ["0"]),
+        ({"include_stop_str_in_output": True}, "include_stop_str_in_output", ["not supported"]),
+        ({"bad_words": ["x"]}, "bad_words", ["['x']", "not supported"]),
+        ({"allowed_token_ids": [1]}, "allowed_token_ids", ["[1]", "not supported"]),
+        ({"return_token_ids": True}, "return_token_ids", ["not supported"]),
+        ({"prompt_logprobs": 0}, "prompt_logprobs", ["not supported"]),
+        ({"stop_token_ids": ["a"]}, "stop_token_ids", ["'a'", "integer"]),
+        ({"stop_token_ids": list(range(65))}, "stop_token_ids", ["64"]),
+        ({"stream_options": {"include_obfuscation": False}}, "stream_options", ["stream: true"]),
         ({"suffix": 1}, "suffix", ["1", "string"]),
         ({"max_tokens": -1}, "max_tokens", ["-1", "0"]),
         ({"max_tokens": "5"}, "max_tokens", ["'5'", "integer"]),
@@ -97,6 +114,15 @@ def test_bad_value_is_a_400_naming_field_value_and_limit(
     "fields",
     [
         {"prompt": ["x = "]},
+        {"prompt": [120, 32, 61]},
+        {"prompt": [[120, 32, 61]]},
+        {"repetition_penalty": 1, "bad_words": [], "allowed_token_ids": None},
+        {"stop_token_ids": [2, 5], "skip_special_tokens": False, "truncate_prompt_tokens": 100},
+        {"cache_salt": "s", "request_id": "r", "stream_interval": 4, "truncation_side": "left"},
+        {"stream": True, "stream_options": {"include_obfuscation": True}},
+        {"priority": 0},
+        {"priority": -3},
+        {"priority": 2.5},
         {"prompt": "", "suffix": ""},
         {"prompt": ""},
         {"suffix": None, "max_tokens": None, "stop": None, "n": None, "logprobs": None},
@@ -145,8 +171,9 @@ def test_no_json_object_whatsoever_brings_the_service_down(
 
 def translate(**fields: object) -> CompletionRequest:
     """Return the engine's request for a prompt and these fields."""
-    body = {"prompt": "x"} | fields
-    return to_completion_request(parse_fields(CompletionFields, body), ServerSettings())
+    parsed = parse_fields(CompletionFields, {"prompt": "x"} | fields)
+    cursor = read_prompt(parsed.prompt, parsed.suffix, FakeEngine())
+    return to_completion_request(parsed, cursor, ServerSettings())
 
 
 @pytest.mark.parametrize(
@@ -182,6 +209,49 @@ def test_healing_is_on_unless_switched_off() -> None:
     assert translate().heal
     assert translate(heal=None).heal
     assert not translate(heal=False).heal
+
+
+@pytest.mark.parametrize("prompt", [[102, 195, 188], [[102, 195, 188]]])
+def test_token_ids_are_read_as_their_text(prompt: list[object]) -> None:
+    assert translate(prompt=prompt, suffix="y").prefix == "fü"
+
+
+@pytest.mark.parametrize("as_ids", [False, True])
+def test_a_template_without_a_suffix_is_taken_apart(as_ids: bool) -> None:
+    text = (
+        "<|file_sep|>a.py\nA = 1\n<|file_sep|>b.py\n"
+        "<|fim_prefix|>x = <|fim_suffix|>\ny = 2\n<|fim_middle|>"
+    )
+    asked = translate(
+        prompt=list(text.encode()) if as_ids else text, snippets=[{"path": "c.py", "text": "C"}]
+    )
+    assert (asked.prefix, asked.suffix, asked.path) == ("x = ", "\ny = 2\n", "b.py")
+    assert asked.snippets == (Snippet("c.py", "C"), Snippet("a.py", "A = 1"))
+    assert asked.max_tokens == 64
+
+
+def test_a_template_beside_a_suffix_is_text() -> None:
+    text = "<|fim_prefix|>x = <|fim_suffix|>\n<|fim_middle|>"
+    assert translate(prompt=text, suffix="").prefix == text
+
+
+@pytest.mark.parametrize(
+    ("priority", "meaning"),
+    [
+        (None, "interactive"),
+        ("interactive", "interactive"),
+        ("background", "background"),
+        (0, "interactive"),
+        (-1, "interactive"),
+        (1, "background"),
+    ],
+)
+def test_vllm_s_priority_goes_the_other_way(priority: object, meaning: str) -> None:
+    assert translate(priority=priority).priority == meaning
+
+
+def test_stop_tokens_reach_the_engine() -> None:
+    assert translate(stop_token_ids=[7, 9, 7]).stop_token_ids == {7, 9}
 
 
 def test_single_stop_string_is_a_list_of_one() -> None:

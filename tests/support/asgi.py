@@ -61,10 +61,12 @@ class RawRequest:
     Args:
         app: The application.
         body: The JSON body.
+        path: Path of the request.
     """
 
-    def __init__(self, app: FastAPI, body: object) -> None:
+    def __init__(self, app: FastAPI, body: object, path: str = "/v1/completions") -> None:
         self._app = app
+        self._path = path
         self._body = json.dumps(body).encode()
         self._is_body_read = False
         self._left = asyncio.Event()
@@ -79,8 +81,8 @@ class RawRequest:
             "http_version": "1.1",
             "method": "POST",
             "scheme": "http",
-            "path": "/v1/completions",
-            "raw_path": b"/v1/completions",
+            "path": self._path,
+            "raw_path": self._path.encode(),
             "query_string": b"",
             "root_path": "",
             "headers": [(b"content-type", b"application/json")],

@@ -16,6 +16,7 @@ from fimserve.engine import (
     CompletionDelta,
     CompletionRequest,
     EngineStats,
+    InvalidRequest,
     Usage,
 )
 from fimserve.engine.completion import FinishReason
@@ -42,6 +43,7 @@ class FakeEngine:
     """
 
     model_name = "fake-1b"
+    max_context_tokens = 2048
 
     def __init__(
         self,
@@ -114,6 +116,28 @@ class FakeEngine:
         self.requests.append(request)
         text = "".join(step for step in self.script if isinstance(step, str))
         return Completion(text, self._finish_reason or "stop", USAGE)
+
+    def tokenise(self, text: str) -> list[int]:
+        """Return the bytes of a text: a tokenizer of 256 tokens."""
+        return list(text.encode())
+
+    def detokenise(self, token_ids: Sequence[int]) -> str:
+        """Return the text of some bytes.
+
+        Args:
+            token_ids: Bytes.
+
+        Raises:
+            InvalidRequest: If one is no byte.
+        """
+        for token_id in token_ids:
+            if not 0 <= token_id < 256:
+                raise InvalidRequest(f"token id is {token_id}; use 0 to 255")
+        return bytes(token_ids).decode("utf-8", "replace")
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """Return a byte, or nothing."""
+        return bytes([token_id]) if 0 <= token_id < 256 else b""
 
     def stats(self) -> EngineStats:
         """Return numbers that no other test double shows."""

@@ -1,19 +1,27 @@
 """Fields of OpenAI's completions request as clients send them, and what they ask of the engine.
 
 Types and fixed ranges are stated on the fields; caps that an operator sets are checked in
-`to_completion_request`. Beyond OpenAI's own fields: vLLM's `top_k`, `min_p`, `min_tokens` and
-`ignore_eos`; and ours: `path`, `language`, `snippets`, `multiline`, `order`, `heal`, `trim`,
-`speculate`, `priority`, `deadline_ms` and `session`.
+`to_completion_request`. Beyond OpenAI's own fields: vLLM's `top_k`, `min_p`, `min_tokens`,
+`ignore_eos`, `stop_token_ids` and `priority`; and ours: `path`, `language`, `snippets`,
+`multiline`, `order`, `heal`, `trim`, `speculate`, `deadline_ms` and `session`.
+
+What asks for another text than we would write is refused. What only says how to get there, such as
+`cache_salt`, `request_id`, `stream_interval`, `truncate_prompt_tokens` or `skip_special_tokens`,
+is ignored like any unknown key: the cache is salted by the key's tenant, prompts are cut to the
+budget, and text never holds markers.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeGuard
 
 from pydantic import BeforeValidator, Field
 
 from fimserve.engine import MAX_CHOICES, MAX_LOGPROBS, CompletionRequest
 from fimserve.prompt import Order, Snippet
+from fimserve.server.cursor_text import CursorText
 from fimserve.server.errors import BadRequest, UnsupportedField, shorten
-from fimserve.server.parse import Fields, WholeNumber
+from fimserve.server.field_caps import check_context, check_snippets, check_stops
+from fimserve.server.parse import Fields, OneLine, StopTexts, WholeNumber
+from fimserve.server.sampling import wrap_seed
 from fimserve.server.settings import ServerSettings
 
 __all__ = ["CompletionFields", "SnippetFields", "StreamOptionFields", "to_completion_request"]
@@ -25,23 +33,33 @@ MAX_TOKENS_INFILL = 64
 """Default length with a suffix: 16 tokens rarely finish a line of code."""
 
 INT64_MAX = 2**63 - 1
-MAX_SEED = 2**64 - 1
 
 
 def _only_prompt(value: object) -> object:
-    if not isinstance(value, list):
+    if isinstance(value, list) and not _is_token_ids(value):
+        if len(value) != 1:
+            raise ValueError(f"holds {len(value)} prompts; send one prompt per request")
+        value = value[0]
+    if isinstance(value, str):
         return value
-    if not all(isinstance(item, str) for item in value):
-        raise ValueError("must be text; token ids are not supported yet")
-    if len(value) != 1:
-        raise ValueError(f"holds {len(value)} prompts; send one prompt per request")
-    return value[0]
+    if not _is_token_ids(value):
+        raise ValueError("must be a string, or a list of token ids")
+    if len(value) > MAX_PROMPT_TOKENS:
+        raise ValueError(f"holds {len(value)} token ids; the limit is {MAX_PROMPT_TOKENS}")
+    return value
 
 
-def _stop_list(value: object) -> object:
-    stops = [value] if isinstance(value, str) else value
-    # An empty stop string would end every completion at once; clients send them by mistake.
-    return [stop for stop in stops if stop != ""] if isinstance(stops, list) else stops
+def _is_token_ids(value: object) -> TypeGuard[list[int]]:
+    if not isinstance(value, list) or not value:
+        return False
+    return all(isinstance(item, int) and not isinstance(item, bool) for item in value)
+
+
+def _priority(value: object) -> object:
+    # vLLM's is a number, and what has the lower one goes first; 0 is the usual.
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return "background" if value > 0 else "interactive"
+    return value
 
 
 def _token_id(value: object) -> object:
@@ -60,15 +78,31 @@ def _order(value: object) -> object:
     return Order(value)
 
 
+MAX_PROMPT_TOKENS = 65_536
+"""Most token ids of a prompt, of which the budget keeps a small part anyway."""
 MAX_BIASED_TOKENS = 300
 """Most entries of `logit_bias`, as at OpenAI."""
+MAX_STOP_TOKENS = 64
+"""Most entries of `stop_token_ids`."""
+
+_NEUTRAL = {
+    "echo": False,
+    "frequency_penalty": 0.0,
+    "presence_penalty": 0.0,
+    "repetition_penalty": 1.0,
+    "include_stop_str_in_output": False,
+    "bad_words": [],
+    "allowed_token_ids": [],
+    "return_token_ids": False,
+    "prompt_logprobs": None,
+}
+"""Fields that only one value is understood of: any other asks for another answer than ours."""
 
 TokenId = Annotated[int, BeforeValidator(_token_id)]
-OneLine = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 class StreamOptionFields(Fields):
-    """What a stream carries besides text."""
+    """What a stream carries besides text; padding against eavesdroppers is not sent."""
 
     include_usage: bool | None = None
 
@@ -84,8 +118,9 @@ class CompletionFields(Fields):
     """Body of `POST /v1/completions`."""
 
     model: str | None = None
-    prompt: Annotated[str, BeforeValidator(_only_prompt)]
-    """Text before the cursor; a list of one string is accepted."""
+    prompt: Annotated[str | list[int], BeforeValidator(_only_prompt)]
+    """Text before the cursor, or its token ids; a list of one of them is accepted. Without a
+    suffix, a text that is exactly one model family's FIM template is taken as what it says."""
     suffix: str | None = None
     """Text after the cursor. Given, even empty, the model fills in the middle."""
     max_tokens: WholeNumber | None = Field(None, ge=0)
@@ -93,7 +128,9 @@ class CompletionFields(Fields):
     temperature: float = Field(1.0, ge=0, le=2)
     """0 is greedy."""
     top_p: float = Field(1.0, ge=0, le=1)
-    stop: Annotated[list[str], BeforeValidator(_stop_list)] = Field(default_factory=list)
+    stop: StopTexts = Field(default_factory=list)
+    stop_token_ids: list[int] = Field(default_factory=list, max_length=MAX_STOP_TOKENS)
+    """Tokens that end the completion, besides the model's own."""
     seed: WholeNumber | None = Field(None, ge=-INT64_MAX - 1, le=INT64_MAX)
     stream: bool = False
     stream_options: StreamOptionFields | None = None
@@ -110,6 +147,12 @@ class CompletionFields(Fields):
     )
     frequency_penalty: float = Field(0.0, ge=-2, le=2)
     presence_penalty: float = Field(0.0, ge=-2, le=2)
+    repetition_penalty: float = Field(1.0, gt=0)
+    include_stop_str_in_output: bool = False
+    bad_words: list[str] = Field(default_factory=list)
+    allowed_token_ids: list[int] = Field(default_factory=list)
+    return_token_ids: bool = False
+    prompt_logprobs: WholeNumber | None = None
 
     path: OneLine | None = Field(None, max_length=1024)
     """Path of the current file inside its repository."""
@@ -135,16 +178,24 @@ class CompletionFields(Fields):
     """Whether text is left out that the suffix already holds or that repeats itself."""
     speculate: bool = True
     """Whether tokens may be guessed ahead; the text is the same."""
-    priority: Literal["interactive", "background"] = "interactive"
+    priority: Annotated[
+        Literal["interactive", "background"],
+        BeforeValidator(_priority, json_schema_input_type=str | int),
+    ] = "interactive"
+    """Who goes first when not all can; as a number, above 0 is `background`."""
     deadline_ms: float | None = Field(None, ge=0)
-    """Milliseconds after which the answer ends with what is written by then."""
+    """Milliseconds after which the answer ends with what is written by then; the header
+    `x-deadline-ms` counts where it is shorter."""
     session: str | None = Field(None, min_length=1, max_length=256)
     """One open document of one user: what is computed for it is reused at the next keystroke,
     and a newer request of the same session ends an older one (499)."""
 
 
 def to_completion_request(
-    fields: CompletionFields, settings: ServerSettings, adapter: str | None = None
+    fields: CompletionFields,
+    cursor: CursorText,
+    settings: ServerSettings,
+    adapter: str | None = None,
 ) -> CompletionRequest:
     """Return what these fields ask of the engine.
 
@@ -152,6 +203,7 @@ def to_completion_request(
 
     Args:
         fields: The client's fields.
+        cursor: What its prompt and suffix say.
         settings: The operator's caps.
         adapter: LoRA adapter that the model's name stands for.
 
@@ -159,20 +211,23 @@ def to_completion_request(
         The request, with lengths clamped and defaults filled in.
     """
     _check_supported(fields)
-    _check_caps(fields, settings)
+    snippets = tuple(Snippet(snippet.path, snippet.text) for snippet in fields.snippets)
+    snippets += cursor.snippets
+    _check_caps(fields, cursor, snippets, settings)
     num_tokens = fields.max_tokens
     if num_tokens is None:
-        num_tokens = MAX_TOKENS_PLAIN if fields.suffix is None else MAX_TOKENS_INFILL
+        num_tokens = MAX_TOKENS_PLAIN if cursor.suffix is None else MAX_TOKENS_INFILL
     num_tokens = min(num_tokens, settings.max_tokens)
     return CompletionRequest(
-        prefix=fields.prompt,
-        suffix=fields.suffix,
+        prefix=cursor.prefix,
+        suffix=cursor.suffix,
         language=fields.language,
-        path=fields.path,
-        snippets=tuple(Snippet(snippet.path, snippet.text) for snippet in fields.snippets),
+        path=fields.path or cursor.path,
+        snippets=snippets,
         max_tokens=num_tokens,
         multiline=fields.multiline,
         stop=tuple(fields.stop),
+        stop_token_ids=frozenset(fields.stop_token_ids),
         temperature=fields.temperature,
         top_p=fields.top_p,
         top_k=max(fields.top_k, 0),
@@ -185,8 +240,7 @@ def to_completion_request(
         deadline_ms=fields.deadline_ms,
         priority=fields.priority,
         streamed=fields.stream,
-        # The contract's seeds are signed, the engine's are not; every seed keeps its own text.
-        seed=None if fields.seed is None else fields.seed % (MAX_SEED + 1),
+        seed=wrap_seed(fields.seed),
         session=_session(fields),
         order=fields.order,
         heal=fields.heal,
@@ -206,10 +260,8 @@ def _session(fields: CompletionFields) -> str | None:
 def _check_supported(fields: CompletionFields) -> None:
     if fields.best_of not in (None, fields.n):
         raise _unsupported("best_of", fields.best_of)
-    if fields.echo:
-        raise _unsupported("echo", fields.echo)
-    for name in ("frequency_penalty", "presence_penalty"):
-        if getattr(fields, name) != 0.0:
+    for name, neutral in _NEUTRAL.items():
+        if getattr(fields, name) != neutral:
             raise _unsupported(name, getattr(fields, name))
     if fields.stream_options is not None and not fields.stream:
         raise BadRequest("stream_options is set; it needs stream: true.", param="stream_options")
@@ -222,30 +274,13 @@ def _unsupported(name: str, value: object) -> UnsupportedField:
     )
 
 
-def _check_caps(fields: CompletionFields, settings: ServerSettings) -> None:
-    if len(fields.stop) > settings.max_stops:
-        raise BadRequest(
-            f"stop has {len(fields.stop)} strings; the limit is {settings.max_stops}.",
-            param="stop",
-        )
-    for stop in fields.stop:
-        if len(stop) > settings.max_stop_chars:
-            raise BadRequest(
-                f"stop has a string of {len(stop)} characters; "
-                f"the limit is {settings.max_stop_chars}.",
-                param="stop",
-            )
-    if len(fields.snippets) > settings.max_snippets:
-        raise BadRequest(
-            f"snippets has {len(fields.snippets)} entries; the limit is {settings.max_snippets}.",
-            param="snippets",
-        )
-    texts = (fields.prompt, fields.suffix or "", *(snippet.text for snippet in fields.snippets))
-    num_chars = sum(map(len, texts))
-    if num_chars > settings.max_context_chars:
-        raise BadRequest(
-            f"prompt, suffix and snippets hold {num_chars} characters together; "
-            f"the limit is {settings.max_context_chars}. Send what is near the cursor.",
-            param="prompt",
-            code="context_length_exceeded",
-        )
+def _check_caps(
+    fields: CompletionFields,
+    cursor: CursorText,
+    snippets: tuple[Snippet, ...],
+    settings: ServerSettings,
+) -> None:
+    check_stops(fields.stop, settings)
+    check_snippets(len(snippets), settings)
+    texts = (cursor.prefix, cursor.suffix or "", *(snippet.text for snippet in snippets))
+    check_context(texts, settings, "prompt, suffix and snippets")
