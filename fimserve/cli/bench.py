@@ -1,4 +1,4 @@
-"""`fimserve bench`: latency of one editor, goodput of many, a soak, against any completion server.
+"""`fimserve bench`: latency of one editor, goodput of many, a soak, and how fast events are taken.
 
 Also what hostile clients and curious tenants achieve. Only the options; what they do is in
 `fimserve.cli.benching` and `fimserve.cli.bench_security`, imported when a command runs.
@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["app", "goodput", "hostile", "latency", "soak", "tenants"]
+__all__ = ["app", "events", "goodput", "hostile", "latency", "soak", "tenants"]
 
 app = typer.Typer(
-    help="Measure a completion server: latency, goodput, a soak.",
+    help="Measure a completion server: latency, goodput, a soak, events.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -318,3 +318,49 @@ def tenants(
     from fimserve.cli.bench_security import run_tenant_bench
 
     run_tenant_bench(TimingSettings(n=n, seed=seed), model, output)
+
+
+@app.command()
+def events(
+    url: Url = None,
+    model: Annotated[
+        str, typer.Option(help="Without --url, the model to serve meanwhile.")
+    ] = "embedded",
+    database: Annotated[
+        str,
+        typer.Option(
+            help="Without --url, where the server stores them: sqlite or postgresql (fresh ones), "
+            "or a database's URL."
+        ),
+    ] = "sqlite",
+    rate: Annotated[
+        float, typer.Option(min=1.0, help="Events per second of the first phase.")
+    ] = 2_000.0,
+    batch: Annotated[int, typer.Option(min=1, help="Events in one request.")] = 50,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Length of each phase.")] = 10.0,
+    warmup_s: Annotated[
+        float, typer.Option(min=0.0, help="Beginning of each phase that does not count.")
+    ] = 2.0,
+    connections: Annotated[
+        int, typer.Option(min=1, help="Connections of the second phase, which goes flat out.")
+    ] = 8,
+    seed: Seed = 0,
+    output: Output = None,
+) -> None:
+    """Send events at a rate, then as fast as the server takes them."""
+    from fimserve.cli.ingest_bench import IngestOptions, run_ingest_bench
+
+    run_ingest_bench(
+        IngestOptions(
+            url=url,
+            model=model,
+            database=database,
+            rate=rate,
+            batch=batch,
+            seconds=seconds,
+            warmup_s=warmup_s,
+            connections=connections,
+            seed=seed,
+        ),
+        output,
+    )

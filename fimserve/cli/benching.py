@@ -327,15 +327,15 @@ def _read_scenarios(text: str | None) -> tuple[ScenarioKind, ...]:
 
 
 def publish(table: Table, line: dict[str, Any], output: Path | None) -> None:
-    """Print a result, and keep its line.
+    """Print a table and, last, the JSON line, which is also appended to a file.
 
     Args:
-        table: For people.
-        line: For the record; printed last.
-        output: File that gets the line at its end; None keeps none.
+        table: What people read.
+        line: What is kept.
+        output: The file; None keeps none.
 
     Raises:
-        Failure: If the file cannot be written; the line is printed all the same.
+        Failure: If the file cannot be written.
     """
     Console().print(table)
     if output is not None:
@@ -350,13 +350,13 @@ def publish(table: Table, line: dict[str, Any], output: Path | None) -> None:
 
 @contextmanager
 def show_progress(what: str) -> Iterator[Callable[[int], None]]:
-    """Show a bar on standard error.
+    """Show on stderr how many of something are done, for the length of a `with` block.
 
     Args:
         what: What is counted.
 
     Yields:
-        Callable[[int], None]: Called with the number of all, after each.
+        Callable[[int], None]: Call it once for each, with the number of all.
     """
     columns = (
         TextColumn("{task.description}"),

@@ -24,7 +24,11 @@ COMMANDS = {
     "keys": ("fimserve.cli.keys", "Make, list and revoke API keys."),
     "complete": ("fimserve.cli.complete", "Complete one place in a file."),
     "eval": ("fimserve.cli.eval", "Score completions on a benchmark: generate, score, report."),
-    "bench": ("fimserve.cli.bench", "Measure a completion server: latency, goodput, a soak."),
+    "bench": (
+        "fimserve.cli.bench",
+        "Measure a completion server: latency, goodput, a soak, events.",
+    ),
+    "events": ("fimserve.cli.events", "Look into the event store: counts, an export, deletion."),
     "export": ("fimserve.cli.export", "Write a model as a plain Hugging Face directory."),
 }
 """For each command: the module whose `app` it is, and its line on the help page."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fimserve.cli.listener import Listener
     from fimserve.cli.local_model import LoadedEngine
     from fimserve.cli.settings import Settings
+    from fimserve.telemetry import EventStore, TelemetrySettings
 
 __all__ = ["app", "serve"]
 
@@ -106,9 +107,31 @@ def serve(
     logger.info("settings: %s", settings)
     listener = open_listener(settings.server)
     try:
-        run_service(load_engine(settings), settings, listener)
+        store = open_store(settings.telemetry)
+        run_service(load_engine(settings), settings, listener, store)
     finally:
         listener.close()
+
+
+def open_store(settings: "TelemetrySettings") -> "EventStore | None":
+    """Return where events go, or None where they are switched off.
+
+    Args:
+        settings: Where, and for how long.
+
+    Returns:
+        The store.
+
+    Raises:
+        Failure: If there can be no store there, or a newer fimserve has been there.
+    """
+    from fimserve.cli.failure import Failure
+    from fimserve.telemetry import TelemetryError, open_event_store
+
+    try:
+        return open_event_store(settings)
+    except TelemetryError as error:
+        raise Failure(f"[telemetry] {error}") from None
 
 
 def open_listener(settings: ServerSettings) -> "Listener":
@@ -148,13 +171,19 @@ def open_listener(settings: ServerSettings) -> "Listener":
     return listener
 
 
-def run_service(loaded: "LoadedEngine", settings: "Settings", listener: "Listener") -> None:
+def run_service(
+    loaded: "LoadedEngine",
+    settings: "Settings",
+    listener: "Listener",
+    event_store: "EventStore | None",
+) -> None:
     """Serve until a signal comes, then drain.
 
     Args:
         loaded: The engine, ready to complete.
         settings: What to run with.
         listener: The bound socket.
+        event_store: Where events go; None takes none.
 
     Raises:
         Failure: If another process took the port while the model loaded.
@@ -167,7 +196,7 @@ def run_service(loaded: "LoadedEngine", settings: "Settings", listener: "Listene
 
     has_keys = settings.server.keys is not None
     server = HttpServer(
-        make_app(loaded.engine, settings.server, loaded.device),
+        make_app(loaded.engine, settings.server, loaded.device, event_store),
         lambda: print(describe_service(loaded, listener.url, has_keys), flush=True),
     )
     try:

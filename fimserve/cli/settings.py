@@ -12,7 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError, field_validator
+from pydantic import ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -24,6 +24,7 @@ from pydantic_settings import (
 from fimserve.cli.failure import UsageFailure
 from fimserve.engine.settings import EngineSettings
 from fimserve.server.settings import ServerSettings
+from fimserve.telemetry.settings import TelemetrySettings
 
 __all__ = ["CONFIG_NAME", "Settings", "find_config", "load_settings"]
 
@@ -31,7 +32,11 @@ CONFIG_NAME = "fimserve.toml"
 """File that `fimserve serve` reads from the current directory where `--config` is not given."""
 
 
-TABLES: dict[str, type] = {"server": ServerSettings, "engine": EngineSettings}
+TABLES: dict[str, type] = {
+    "server": ServerSettings,
+    "engine": EngineSettings,
+    "telemetry": TelemetrySettings,
+}
 """Rooms that have a table of their own."""
 
 
@@ -58,14 +63,18 @@ class Settings(BaseSettings):
     """Memory, batching and adapters."""
     server: ServerSettings = ServerSettings()
     """The HTTP service."""
+    telemetry: TelemetrySettings = TelemetrySettings()
+    """What becomes of suggestions: where it is stored, and for how long."""
 
-    @field_validator("server", mode="before")
+    @field_validator("server", "telemetry", mode="before")
     @classmethod
-    def _split_lists(cls, value: object) -> object:
+    def _split_lists(cls, value: object, info: ValidationInfo) -> object:
         # The environment has no lists: FIMSERVE_SERVER_MODEL_ALIASES=one,two
         if not isinstance(value, Mapping):
             return value
-        lists = {field.name for field in fields(ServerSettings) if field.default == ()}
+        lists = {
+            field.name for field in fields(TABLES[str(info.field_name)]) if field.default == ()
+        }
         return {
             key: tuple(part.strip() for part in item.split(","))
             if key in lists and isinstance(item, str)
@@ -85,6 +94,7 @@ def load_settings(
     server_flags: Mapping[str, object],
     config: Path | None,
     engine_flags: Mapping[str, object] | None = None,
+    telemetry_flags: Mapping[str, object] | None = None,
 ) -> Settings:
     """Return the settings that hold for this run.
 
@@ -93,6 +103,7 @@ def load_settings(
         server_flags: The same for the keys of `[server]`.
         config: Settings file; None reads none.
         engine_flags: The same for the keys of `[engine]`.
+        telemetry_flags: The same for the keys of `[telemetry]`.
 
     Returns:
         The settings; `model_fields_set` holds the keys that somebody set.
@@ -115,7 +126,11 @@ def load_settings(
             return init_settings, env_settings, InitSettingsSource(settings_cls, file_values)
 
     given: dict[str, Any] = _without_absent(flags)
-    for table, table_flags in (("server", server_flags), ("engine", engine_flags or {})):
+    for table, table_flags in (
+        ("server", server_flags),
+        ("engine", engine_flags or {}),
+        ("telemetry", telemetry_flags or {}),
+    ):
         if given_here := _without_absent(table_flags):
             given[table] = given_here
     try:

@@ -12,13 +12,13 @@ from http import HTTPStatus
 from typing import Any, cast
 
 from fastapi import FastAPI, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from fimserve import __version__
 from fimserve.server.access import Access
-from fimserve.server.api_key import Scope
 from fimserve.server.dialect import ErrorShapes
 from fimserve.server.drain import DrainGate
 from fimserve.server.errors import MethodNotAllowed, ServerError, UnknownRoute, shorten
@@ -33,6 +33,7 @@ from fimserve.server.routes import (
     adapters,
     completions,
     deepseek,
+    events,
     health,
     llama_cpp,
     llama_cpp_state,
@@ -44,6 +45,7 @@ from fimserve.server.service import CompletionEngine, ModelNames, Service
 from fimserve.server.settings import ServerSettings
 from fimserve.server.throttle import Throttle
 from fimserve.server.upload_limit import UploadLimit
+from fimserve.telemetry import EventStore
 
 __all__ = ["make_app"]
 
@@ -59,12 +61,10 @@ ROUTES = (
     llama_cpp,
     llama_cpp_state,
     adapters,
+    events,
 )
 """Modules with a `router`, whose first tag is the dialect in metrics. A module may state:
 `ERROR_SHAPES` where its clients read errors otherwise; `SCOPES` and `PUBLIC`, see `access.py`."""
-
-STANDING_SCOPES: dict[str, Scope] = {"/v1/events": "events"}
-"""Scope of what more than one dialect reports to."""
 
 CORS_METHODS = ("GET", "POST", "DELETE")
 CORS_HEADERS = ("authorization", "content-type", "x-api-key", "x-deadline-ms", "x-request-id")
@@ -72,7 +72,10 @@ CORS_EXPOSED = ("retry-after", "x-request-id", "x-should-retry")
 
 
 def make_app(
-    engine: CompletionEngine, settings: ServerSettings | None = None, device: str | None = None
+    engine: CompletionEngine,
+    settings: ServerSettings | None = None,
+    device: str | None = None,
+    event_store: EventStore | None = None,
 ) -> FastAPI:
     """Return the service as an ASGI application.
 
@@ -80,28 +83,33 @@ def make_app(
         engine: What completes; closed when the application shuts down.
         settings: Limits and names; the defaults where None.
         device: Where the model runs, for `/health` to say.
+        event_store: Where events go; closed when the application shuts down. None takes none.
 
     Returns:
-        The application; its lifespan ends the engine.
+        The application; its lifespan ends engine and event store.
     """
     settings = settings or ServerSettings()
 
     @asynccontextmanager
-    async def close_engine_at_end(_: FastAPI) -> AsyncIterator[None]:
+    async def close_at_end(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await engine.aclose()
+        try:
+            await engine.aclose()
+        finally:
+            if event_store is not None:
+                await run_in_threadpool(event_store.close)
 
     app = FastAPI(
         title="fimserve",
         version=__version__,
-        lifespan=close_engine_at_end,
+        lifespan=close_at_end,
         # The interactive pages load scripts from elsewhere; the document itself stays.
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
     names = ModelNames(engine.model_name, settings.model_aliases)
-    service = Service(engine, settings, names, Metrics(engine.stats), device)
+    service = Service(engine, settings, names, Metrics(engine.stats), device, event_store)
     app.state.service = service
     app.state.error_shapes = ErrorShapes(_gather("ERROR_SHAPES"))
     for module in ROUTES:
@@ -119,7 +127,7 @@ def _add_middleware(app: FastAPI, service: Service) -> None:
     app.add_middleware(UploadLimit, settings=settings)
     if settings.keys is not None:
         public = [path for module in ROUTES for path in getattr(module, "PUBLIC", ())]
-        access = Access(STANDING_SCOPES | _gather("SCOPES"), public)
+        access = Access(_gather("SCOPES"), public)
         app.add_middleware(Throttle, settings=settings)
         app.add_middleware(Guard, keys=KeyRing(KeyFile(settings.keys)), access=access)
     app.add_middleware(OriginGate, settings=settings)

@@ -8,6 +8,7 @@
     ├── NotAllowed              403  a key without the scope that the path needs; a foreign web page
     ├── UnknownRoute            404
     ├── UnknownModel            404
+    ├── EventsOff               404  the operator stores no events
     ├── MethodNotAllowed        405
     ├── BodyTooLarge            413
     ├── HeadersTooLarge         431
@@ -15,6 +16,7 @@
     ├── TooManyRequests         429  more than this API key may send
     ├── RequestCancelled        499  the engine gave the request up
     ├── InternalError           500
+    ├── EventsUnavailable       503  nothing was stored; Retry-After says when to send again
     └── EngineUnavailable       503  stopping, or just started anew
         └── Draining            503  stopping; another replica may answer
     ClientDisconnected          499  nobody is left to answer: logged, never sent
@@ -36,6 +38,8 @@ __all__ = [
     "Draining",
     "EngineBusy",
     "EngineUnavailable",
+    "EventsOff",
+    "EventsUnavailable",
     "HeadersTooLarge",
     "InternalError",
     "MethodNotAllowed",
@@ -147,6 +151,13 @@ class UnknownModel(ServerError):
     default_code = "model_not_found"
 
 
+class EventsOff(ServerError):
+    """The operator has switched events off."""
+
+    status = HTTPStatus.NOT_FOUND
+    default_code = "events_off"
+
+
 class MethodNotAllowed(ServerError):
     """The path exists, the method does not."""
 
@@ -202,6 +213,17 @@ class EngineUnavailable(ServerError):
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     default_code = "unavailable"
+
+
+class EventsUnavailable(ServerError):
+    """Events can be stored nowhere at the moment; the same batch may come again."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    default_code = "events_unavailable"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        again = {"retry-after": str(retry_after_s), "x-should-retry": "true"}
+        super().__init__(message, headers=again)
 
 
 class Draining(EngineUnavailable):

@@ -16,6 +16,7 @@ from fimserve.server.drain import Drain
 from fimserve.server.errors import UnknownModel, shorten
 from fimserve.server.metrics import Metrics
 from fimserve.server.settings import ServerSettings
+from fimserve.telemetry import EventStore
 
 __all__ = ["CompletionEngine", "ModelNames", "ResolvedModel", "Service", "service_of"]
 
@@ -190,6 +191,8 @@ class Service:
     metrics: Metrics
     device: str | None = None
     """Where the model runs, as `/health` says it."""
+    events: EventStore | None = None
+    """Where events go; None where they are switched off."""
     drain: Drain = field(default_factory=Drain)
     """Whether the service is stopping."""
     started_monotonic_s: float = field(default_factory=time.monotonic)

@@ -12,12 +12,15 @@ from fimserve.cli.main import COMMANDS, load_command
 from support.cli import CommandLine
 
 HEAVY = {
+    "alembic",
     "fastapi",
     "fimeval",
     "httpx",
     "huggingface_hub",
     "numpy",
+    "psycopg",
     "pydantic_settings",
+    "sqlalchemy",
     "tokenizers",
     "torch",
     "transformers",

@@ -18,6 +18,7 @@ import pytest
 from fimserve.cli.serve import build_curl_line
 from fimserve.server.key_file import KeyFile
 from support.cli import CommandLine
+from support.stored import read_stored
 
 TIMEOUT_S = 40
 PACKAGE_ROOT = Path(__file__).parents[2]
@@ -40,6 +41,7 @@ def start(
     environment = {k: v for k, v in os.environ.items() if not k.startswith("FIMSERVE_")}
     # The current directory is another one: the package must be found without being installed.
     environment["PYTHONPATH"] = str(PACKAGE_ROOT)
+    environment["FIMSERVE_TELEMETRY_URL"] = f"sqlite:///{directory}/events.db"
     with (directory / "log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "fimserve", "serve", "--model", str(model), "--port", "0",
@@ -74,13 +76,22 @@ def test_service_does_what_it_prints_and_drains_when_told_to_stop(
         check_banner(printed)
         check_curl_line(printed)
         url = find_url(printed)
+        check_events_are_kept(client, url)
         assert client.get(f"{url}/health").json()["model"] == "tiny"
         check_stream_outlives_sigterm(client, url, process)
         assert process.wait(TIMEOUT_S) == 0
+    assert read_stored(f"sqlite:///{tmp_path}/events.db") == {"local": ["e-1"]}
     log = (tmp_path / "log").read_text()
     assert log.count("route=/v1/completions status=200") == 2
     assert "area(" not in log
     assert "Traceback" not in log
+
+
+def check_events_are_kept(client: httpx.Client, url: str) -> None:
+    """Check that an event is taken, and known when it comes again."""
+    event = {"id": "e-1", "type": "shown", "completion_id": "cmpl-1", "at_ms": 0}
+    answers = [client.post(f"{url}/v1/events", json={"events": [event]}).json() for _ in range(2)]
+    assert answers == [{"accepted": 1, "duplicates": 0}, {"accepted": 0, "duplicates": 1}]
 
 
 def check_banner(printed: str) -> None:
@@ -161,3 +172,13 @@ def test_settings_file_of_the_current_directory_is_read(fimserve: CommandLine) -
     outcome = fimserve("serve")
     assert outcome.exit_code == 2
     assert "unknown key server.prot; did you mean server.port?" in outcome.stderr
+
+
+def test_events_that_could_be_kept_nowhere_are_said_before_the_model_loads(
+    fimserve: CommandLine, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    Path("fimserve.toml").write_text('[telemetry]\nurl = "sqlite:///file/events.db"\n')
+    outcome = fimserve("serve", "--port", "0", "--model", "no-such-model")
+    assert outcome.exit_code == 1
+    assert "[telemetry] cannot write" in outcome.stderr

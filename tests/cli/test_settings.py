@@ -7,6 +7,7 @@ import pytest
 from fimserve.cli.failure import UsageFailure
 from fimserve.cli.settings import Settings, find_config, load_settings
 from fimserve.server.settings import ServerSettings
+from fimserve.telemetry import TelemetrySettings
 from support.cli import CommandLine
 
 pytestmark = pytest.mark.usefixtures("fimserve")
@@ -45,6 +46,24 @@ def test_flag_beats_environment_beats_file_beats_default(monkeypatch: pytest.Mon
 def test_list_in_environment_is_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FIMSERVE_SERVER_MODEL_ALIASES", "one, two")
     assert load_settings({}, {}, None).server.model_aliases == ("one", "two")
+
+
+def test_events_have_a_table_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = write('[telemetry]\nretention_days = 30\nstore_text = ["file"]\n')
+    monkeypatch.setenv("FIMSERVE_TELEMETRY_STORE_TEXT", "one, two")
+    monkeypatch.setenv("FIMSERVE_TELEMETRY_URL", "postgresql://me:hunter2@db/events")
+    settings = load_settings({}, {}, config)
+    assert settings.telemetry == TelemetrySettings(
+        url="postgresql://me:hunter2@db/events", retention_days=30, store_text=("one", "two")
+    )
+    assert "hunter2" not in repr(settings)
+
+
+def test_a_wrong_database_is_refused_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIMSERVE_TELEMETRY_URL", "mysql://me:hunter2@db/events")
+    with pytest.raises(UsageFailure, match=r"\[telemetry\] url should be off") as caught:
+        load_settings({}, {}, None)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_variables_of_others_do_not_disturb(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,12 +18,13 @@ from schemathesis import GenerationMode
 from fimserve.engine import Engine
 from fimserve.models import load_model
 from fimserve.server.settings import ServerSettings
+from fimserve.telemetry import TelemetrySettings, open_event_store
 from support.keys import add_key, bearer
 from support.live_server import serve_in_thread
 from support.tiny_checkpoint import write_tiny_checkpoint
 
 NUM_SLOW_CASES = int(os.environ.get("FIMSERVE_TEST_CASES", "5000"))
-NUM_QUICK_CASES = 4
+NUM_QUICK_CASES = 2
 """Of each operation with a name in its path, as many against its description."""
 
 BODY_WEIGHT = 4
@@ -45,7 +46,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     model = load_model(str(write_tiny_checkpoint(directory / "tiny")), device="cpu", dtype="fp32")
     key = add_key(directory / "keys.json")
     limits = ServerSettings(keys=directory / "keys.json", key_requests_per_s=0, max_tokens=4)
-    with serve_in_thread(Engine(model), limits) as url:
+    store = open_event_store(TelemetrySettings(url=f"sqlite:///{directory / 'events.db'}"))
+    with serve_in_thread(Engine(model), limits, store) as url:
         yield Site(url, bearer(key))
     torch.set_num_threads(before)
 

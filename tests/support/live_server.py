@@ -8,25 +8,29 @@ from fimserve.server.app import make_app
 from fimserve.server.http_server import HttpServer
 from fimserve.server.service import CompletionEngine
 from fimserve.server.settings import ServerSettings
+from fimserve.telemetry import EventStore
 
 STARTUP_TIMEOUT_S = 20.0
 
 
 @contextmanager
 def run_server(
-    engine: CompletionEngine, settings: ServerSettings | None = None
+    engine: CompletionEngine,
+    settings: ServerSettings | None = None,
+    event_store: EventStore | None = None,
 ) -> Iterator[tuple[HttpServer, str]]:
     """Serve an engine for the length of a `with` block.
 
     Args:
         engine: What completes; closed at the end, as in the real service.
         settings: Settings of the service.
+        event_store: Where events go; closed at the end too.
 
     Yields:
         The server, which may be told to stop earlier, and its address without a slash at its end.
     """
     is_ready = threading.Event()
-    server = HttpServer(make_app(engine, settings), is_ready.set)
+    server = HttpServer(make_app(engine, settings, event_store=event_store), is_ready.set)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     assert is_ready.wait(STARTUP_TIMEOUT_S), "the server did not start"
@@ -42,16 +46,19 @@ def run_server(
 
 @contextmanager
 def serve_in_thread(
-    engine: CompletionEngine, settings: ServerSettings | None = None
+    engine: CompletionEngine,
+    settings: ServerSettings | None = None,
+    event_store: EventStore | None = None,
 ) -> Iterator[str]:
     """Serve an engine for the length of a `with` block.
 
     Args:
         engine: What completes; closed at the end, as in the real service.
         settings: Settings of the service.
+        event_store: Where events go; closed at the end too.
 
     Yields:
         Address of the server, without a slash at its end.
     """
-    with run_server(engine, settings) as (_, url):
+    with run_server(engine, settings, event_store) as (_, url):
         yield url

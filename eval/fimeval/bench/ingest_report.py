@@ -1,0 +1,77 @@
+"""Table and JSON line of the bench of events. Measures nothing and prints nothing."""
+
+from dataclasses import asdict
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from fimeval.bench.ingest import IngestResult, IngestSettings, Phase
+from fimeval.bench.result_line import build_line
+from fimeval.gpu import Gpu
+from fimeval.provenance import Provenance
+
+__all__ = ["build_ingest_line", "build_ingest_table"]
+
+BENCH = "events"
+
+
+def build_ingest_table(database: str, result: IngestResult, settings: IngestSettings) -> Table:
+    """Return one row per phase; fits 80 columns."""
+    table = Table(
+        title=f"events into {database}, {settings.batch_events} in a batch",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("load", no_wrap=True)
+    for name in ("events/s", "p50 ms", "p95 ms", "p99 ms", "not stored"):
+        table.add_column(name, justify="right")
+    names = (f"{settings.rate:g} events/s", f"{settings.num_connections} connections, flat out")
+    for name, phase in zip(names, (result.paced, result.flat_out), strict=True):
+        found = phase.latency_ms
+        shown = ["-"] * 3 if found is None else [f"{x:.1f}" for x in asdict(found).values()]
+        table.add_row(name, f"{phase.events_per_s:.0f}", *shown, str(_count_failed(phase)))
+    return table
+
+
+def build_ingest_line(
+    database: str,
+    result: IngestResult,
+    settings: IngestSettings,
+    provenance: Provenance,
+    gpu: Gpu,
+    is_own_server: bool,
+) -> dict[str, Any]:
+    """Return the JSON line of a run.
+
+    Args:
+        database: Sort of database, without its address.
+        result: What was measured.
+        settings: What was sent.
+        provenance: The machine and checkout of the measurement.
+        gpu: The machine's graphics cards.
+        is_own_server: Whether the run started the server.
+
+    Returns:
+        One object.
+    """
+    content = {
+        "settings": asdict(settings),
+        "database": database,
+        "paced": _describe(result.paced),
+        "flat_out": _describe(result.flat_out),
+    }
+    return build_line(BENCH, provenance, gpu, is_own_server, content)
+
+
+def _describe(phase: Phase) -> dict[str, Any]:
+    found = phase.latency_ms
+    return {
+        "events_per_s": round(phase.events_per_s, 1),
+        "num_batches": len(phase.latencies_ms),
+        "latency_ms": None if found is None else asdict(found),
+        "outcomes": dict(phase.outcomes),
+    }
+
+
+def _count_failed(phase: Phase) -> int:
+    return sum(count for outcome, count in phase.outcomes.items() if outcome != "200")

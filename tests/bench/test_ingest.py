@@ -1,0 +1,119 @@
+"""The bench of events: what it says was stored is what is stored, and its load is as asked."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fimeval.bench.databases import open_database
+from fimeval.bench.event_supply import EventSupply
+from fimeval.bench.ingest import IngestSettings, Phase, measure_ingest
+from fimeval.bench.ingest_report import build_ingest_line
+from fimeval.gpu import Gpu
+from fimeval.provenance import describe_provenance
+from fimserve.cli.ingest_bench import IngestOptions
+from fimserve.telemetry import Event
+from support.cli import CommandLine
+from support.events_server import open_nursery
+from support.stored import read_stored
+
+SETTINGS = IngestSettings(
+    rate=400, batch_events=10, seconds=0.4, warmup_s=0.1, num_connections=2, seed=1
+)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('bench')}/events.db"
+
+
+@pytest.fixture(scope="module")
+def server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of a server that stores events in the database."""
+    with open_nursery(database, str(tmp_path_factory.mktemp("spool"))) as nursery:
+        yield f"http://127.0.0.1:{nursery.start().port}"
+
+
+def test_the_supply_is_of_valid_new_events() -> None:
+    records = [*EventSupply(0).make_batch(30)["events"], *EventSupply(0).make_batch(30)["events"]]
+    events = [Event.from_json(record) for record in records]
+    assert len({event.id for event in events}) == 60
+    assert {event.type for event in events} >= {"requested", "shown", "accepted", "persisted"}
+
+
+def test_everything_acknowledged_is_stored(server: str, database: str) -> None:
+    before = count_stored(database)
+    num_batches = 0
+
+    def advance() -> None:
+        nonlocal num_batches
+        num_batches += 1
+
+    result = asyncio.run(measure_ingest(server, SETTINGS, None, advance))
+    assert result.paced.outcomes == {"200": 20}
+    assert result.paced.num_acknowledged == len(result.paced.latencies_ms) * 10 == 160
+    assert result.flat_out.outcomes.keys() == {"200"}
+    assert num_batches == result.paced.outcomes.total() + result.flat_out.outcomes.total()
+    assert count_stored(database) - before == num_batches * 10
+
+
+def count_stored(database: str) -> int:
+    """Return the number of stored events."""
+    return sum(map(len, read_stored(database).values()))
+
+
+def test_a_server_that_is_not_there_is_counted_not_raised() -> None:
+    result = asyncio.run(measure_ingest("http://127.0.0.1:1", SETTINGS, None, lambda: None))
+    assert result.paced.outcomes == {"ConnectError": 20}
+    assert result.paced.latency_ms is None
+    assert result.paced.events_per_s == 0
+
+
+def test_the_command_prints_a_table_and_keeps_a_line(fimserve: CommandLine, server: str) -> None:
+    outcome = fimserve(
+        "bench", "events", "--url", server, "--seconds", 0.2, "--warmup-s", 0, "--rate", 400,
+        "--batch", 10, "--output", "lines.jsonl",
+    )  # fmt: skip
+    assert outcome.exit_code == 0
+    assert "400 events/s" in outcome.stdout
+    (line,) = Path("lines.jsonl").read_text().splitlines()
+    assert json.loads(outcome.stdout.splitlines()[-1]) == json.loads(line)
+    assert json.loads(line)["paced"]["num_batches"] == 8
+
+
+def test_batches_that_were_not_stored_fail_the_command(fimserve: CommandLine) -> None:
+    outcome = fimserve(
+        "bench", "events", "--url", "http://127.0.0.1:1", "--seconds", 0.1, "--warmup-s", 0,
+    )  # fmt: skip
+    assert outcome.exit_code == 1
+    assert "not stored: ConnectError" in outcome.stderr
+
+
+def test_a_line_names_the_sort_of_database_and_no_more() -> None:
+    url = "postgresql://me:hunter2@db/events"
+    options = IngestOptions(None, "embedded", url, 1.0, 1, 1.0, 0.0, 1, 0)
+    assert options.name_database() == "postgresql"
+    line = build_ingest_line(
+        options.name_database(),
+        asyncio.run(measure_ingest("http://127.0.0.1:1", SETTINGS, None, lambda: None)),
+        options.to_settings(),
+        describe_provenance(),
+        Gpu(None, None),
+        True,
+    )
+    assert "hunter2" not in json.dumps(line)
+
+
+def test_a_rate_is_of_acknowledged_events() -> None:
+    assert Phase(num_acknowledged=20, seconds=2.0).events_per_s == 10
+
+
+def test_a_fresh_sqlite_database_is_gone_afterwards() -> None:
+    with open_database("sqlite") as url:
+        file = Path(url.removeprefix("sqlite:///"))
+        file.write_text("")
+    assert not file.parent.exists()
+    with open_database("postgresql://db/events") as url:
+        assert url == "postgresql://db/events"
