@@ -292,6 +292,35 @@ def soak(
 
 
 @app.command()
+def hostile(
+    seconds: Annotated[float, typer.Option(min=1, help="Length of a stretch.")] = 4.0,
+    rounds: Annotated[int, typer.Option(min=1, help="Stretches, quiet and attacked in turn.")] = 4,
+    rate: Annotated[float, typer.Option(min=0.1, help="Bystander's requests per second.")] = 4.0,
+    model: Annotated[str, typer.Option(help="Model to serve.")] = "embedded",
+    output: Output = None,
+) -> None:
+    """Attack an own server in eight ways and measure what a bystander notices."""
+    from fimeval.bench.hostile import HostileSettings
+    from fimserve.cli.bench_security import run_hostile_bench
+
+    run_hostile_bench(HostileSettings(seconds, rounds, rate), model, output)
+
+
+@app.command()
+def tenants(
+    n: Annotated[int, typer.Option("--n", min=10, help="Guesses of the other tenant.")] = 600,
+    model: Annotated[str, typer.Option(help="Model to serve.")] = "embedded",
+    seed: Seed = 0,
+    output: Output = None,
+) -> None:
+    """Let one tenant guess another's prompts by timing, and say how often it is right."""
+    from fimeval.bench.tenant_timing import TimingSettings
+    from fimserve.cli.bench_security import run_tenant_bench
+
+    run_tenant_bench(TimingSettings(n=n, seed=seed), model, output)
+
+
+@app.command()
 def events(
     url: Url = None,
     model: Annotated[
@@ -335,31 +364,3 @@ def events(
         ),
         output,
     )
-
-
-@app.command()
-def hostile(
-    seconds: Annotated[float, typer.Option(min=1, help="Length of each attack.")] = 15.0,
-    rate: Annotated[float, typer.Option(min=0.1, help="Bystander's requests per second.")] = 4.0,
-    model: Annotated[str, typer.Option(help="Model to serve.")] = "embedded",
-    output: Output = None,
-) -> None:
-    """Attack an own server in eight ways and measure what a bystander notices."""
-    from fimeval.bench.hostile import HostileSettings
-    from fimserve.cli.bench_security import run_hostile_bench
-
-    run_hostile_bench(HostileSettings(seconds=seconds, rate=rate), model, output)
-
-
-@app.command()
-def tenants(
-    n: Annotated[int, typer.Option("--n", min=10, help="Guesses of the other tenant.")] = 600,
-    model: Annotated[str, typer.Option(help="Model to serve.")] = "embedded",
-    seed: Seed = 0,
-    output: Output = None,
-) -> None:
-    """Let one tenant guess another's prompts by timing, and say how often it is right."""
-    from fimeval.bench.tenant_timing import TimingSettings
-    from fimserve.cli.bench_security import run_tenant_bench
-
-    run_tenant_bench(TimingSettings(n=n, seed=seed), model, output)

@@ -26,11 +26,13 @@ __all__ = ["run_hostile_bench", "run_tenant_bench"]
 
 
 ONE_KEY_S_SHARE = {
-    "FIMSERVE_SERVER_KEY_REQUESTS_PER_S": "10",
-    "FIMSERVE_SERVER_KEY_BURST": "10",
-    "FIMSERVE_SERVER_KEY_CONCURRENCY": "4",
+    "FIMSERVE_SERVER_KEY_REQUESTS_PER_S": "6",
+    "FIMSERVE_SERVER_KEY_BURST": "6",
+    "FIMSERVE_SERVER_KEY_CONCURRENCY": "3",
+    "FIMSERVE_ENGINE_KV_MEMORY_MIB": "64",
 }
-"""What an operator of two cores lets one key have: less than the whole machine."""
+"""What an operator of two cores lets one key have: less than the whole machine. Keys and values get
+little memory, so that a rehearsal has used all of it."""
 
 
 def run_hostile_bench(settings: HostileSettings, model: str, output: Path | None) -> None:

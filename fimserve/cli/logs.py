@@ -47,5 +47,7 @@ def set_up_logs(form: str, level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else logging.Formatter(TEXT_FORMAT))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    # It warns of every client that speaks no HTTP, and anybody can send a million of those.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     for room in OWN_ROOMS:
         logging.getLogger(room).setLevel(level.upper())

@@ -19,7 +19,6 @@ from starlette.responses import Response
 
 from fimserve import __version__
 from fimserve.server.access import Access
-from fimserve.server.api_key import Scope
 from fimserve.server.dialect import ErrorShapes
 from fimserve.server.drain import DrainGate
 from fimserve.server.errors import MethodNotAllowed, ServerError, UnknownRoute, shorten
@@ -28,6 +27,7 @@ from fimserve.server.key_file import KeyFile
 from fimserve.server.key_ring import KeyRing
 from fimserve.server.metrics import Metrics
 from fimserve.server.openapi import STANDING_RESPONSES, OpenApi
+from fimserve.server.origin_gate import OriginGate
 from fimserve.server.request_log import RequestLog, record_of
 from fimserve.server.routes import (
     adapters,
@@ -73,9 +73,6 @@ ROUTES = (
 )
 """Modules with a `router`, whose first tag is the dialect in metrics. A module may state:
 `ERROR_SHAPES` where its clients read errors otherwise; `SCOPES` and `PUBLIC`, see `access.py`."""
-
-STANDING_SCOPES: dict[str, Scope] = {"/v1/events": "events"}
-"""Scope of what more than one dialect reports to."""
 
 CORS_METHODS = ("GET", "POST", "DELETE")
 CORS_HEADERS = ("authorization", "content-type", "x-api-key", "x-deadline-ms", "x-request-id")
@@ -138,9 +135,10 @@ def _add_middleware(app: FastAPI, service: Service) -> None:
     app.add_middleware(UploadLimit, settings=settings)
     if settings.keys is not None:
         public = [path for module in ROUTES for path in getattr(module, "PUBLIC", ())]
-        access = Access(STANDING_SCOPES | _gather("SCOPES"), public)
+        access = Access(_gather("SCOPES"), public)
         app.add_middleware(Throttle, settings=settings)
         app.add_middleware(Guard, keys=KeyRing(KeyFile(settings.keys)), access=access)
+    app.add_middleware(OriginGate, settings=settings)
     app.add_middleware(DrainGate, drain=service.drain)
     app.add_middleware(RequestLog, error_shapes=app.state.error_shapes, metrics=service.metrics)
     if settings.cors_origins:

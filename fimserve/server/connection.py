@@ -80,9 +80,10 @@ class BoundedConnection(HttpToolsProtocol):
             return
         if self.cycle is None or self.cycle.response_complete:
             self._start_timer()
-        was_in_head = self._is_in_head
+        # In a chunk that ends one request and begins the next, the parser alone tells them apart.
+        is_all_head = self._is_in_head or self.cycle is None
         super().data_received(data)
-        if not (self._is_in_head and was_in_head):
+        if not (self._is_in_head and is_all_head):
             self._pending_bytes = 0
             return
         self._pending_bytes += len(data)

@@ -5,7 +5,7 @@
     │   ├── UnsupportedField    400  a field that is understood and cannot be honoured
     │   └── BodyTooSlow         400  the body did not arrive in time (OpenAI's client repeats a 408)
     ├── Unauthenticated         401  no API key, or none that is valid
-    ├── NotAllowed              403  a key, without the scope that the path needs
+    ├── NotAllowed              403  a key without the scope that the path needs; a foreign web page
     ├── UnknownRoute            404
     ├── UnknownModel            404
     ├── EventsOff               404  the operator stores no events
@@ -131,7 +131,7 @@ class Unauthenticated(ServerError):
 
 
 class NotAllowed(ServerError):
-    """The key is valid and may not do this."""
+    """Who asks is known, and may not do this."""
 
     status = HTTPStatus.FORBIDDEN
     default_code = "insufficient_scope"

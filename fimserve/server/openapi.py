@@ -1,8 +1,7 @@
 """The OpenAPI document: which statuses a route may answer with, and how a key is sent.
 
 Every route states the standing refusals by itself; one with a name in its path also 404, and one
-whose body `describe_body` describes those of a body. What else a route may answer it says with
-`describe_statuses`:
+with a body those of a body. What else a route may answer it says with `describe_statuses`:
 
     @router.post("/infill", responses=describe_statuses(501), openapi_extra=describe_body(...))
 """
@@ -43,6 +42,9 @@ def describe_statuses(*statuses: int) -> Responses:
     return {str(status): {"description": MEANINGS[status]} for status in statuses}
 
 
+BODY_STATUSES = (400, 404, 413, 499)
+"""What whoever sends a body may be answered: malformed, no such model, too long, given up."""
+
 STANDING_RESPONSES: Responses = describe_statuses(401, 403, 429, 503)
 """What stands before every route may answer."""
 
@@ -80,5 +82,10 @@ def _correct_statuses(operation: dict[str, Any]) -> None:
     # FastAPI's own, wherever there is a parameter; here refusals have a dialect's shape and status.
     if responses.get("422", {}).get("description") == "Validation Error":
         del responses["422"]
-    if any(parameter["in"] == "path" for parameter in operation.get("parameters", ())):
-        responses.setdefault("404", {"description": MEANINGS[404]})
+    implied: tuple[int, ...] = ()
+    if "requestBody" in operation:
+        implied = BODY_STATUSES
+    elif any(parameter["in"] == "path" for parameter in operation.get("parameters", ())):
+        implied = (404,)
+    for status, response in describe_statuses(*implied).items():
+        responses.setdefault(status, response)

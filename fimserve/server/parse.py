@@ -17,7 +17,6 @@ from pydantic import (
 )
 
 from fimserve.server.errors import BadRequest, shorten
-from fimserve.server.openapi import describe_statuses
 
 __all__ = [
     "MISSING",
@@ -90,17 +89,11 @@ def parse_fields(fields_type: type[FieldsT], body: dict[str, object]) -> FieldsT
 
 
 def describe_body(fields_type: type[Fields]) -> dict[str, object]:
-    """Return the OpenAPI description of a route whose JSON body holds these fields.
-
-    States also how such a body may be refused, so that no route has to.
-    """
+    """Return the OpenAPI description of a route whose JSON body holds these fields."""
     schema = fields_type.model_json_schema()
     definitions = schema.pop("$defs", {})
     content = {"application/json": {"schema": _inline(schema, definitions)}}
-    return {
-        "requestBody": {"required": True, "content": content},
-        "responses": describe_statuses(400, 404, 413, 499),
-    }
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def _inline(node: object, definitions: dict[str, object]) -> object:

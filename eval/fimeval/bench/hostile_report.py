@@ -24,7 +24,8 @@ def build_hostile_table(sieges: Sequence[Siege], settings: HostileSettings) -> T
     Returns:
         One row per attack.
     """
-    title = f"a bystander at {settings.rate:g} requests/s, {settings.seconds:g} s each"
+    length_s = settings.seconds * settings.num_rounds
+    title = f"a bystander at {settings.rate:g} requests/s, {length_s:g} s of each attack"
     table = Table(title=title)
     for column in ("attack", "connections", "opened", "failed", "p95 before", "p95 ms", "times"):
         table.add_column(column, justify="left" if column == "attack" else "right")

@@ -20,7 +20,7 @@ from fimeval.bench.attacks import PATH
 from fimeval.bench.percentiles import Percentiles, find_percentiles
 from fimeval.errors import EvalError
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 600.0
 
 OTHER_TENANT = "other tenant"
 SAME_TENANT = "same tenant"
