@@ -13,7 +13,6 @@ from pydantic import Field
 from fimserve.engine import MAX_LOGPROBS, CompletionRequest
 from fimserve.prompt import PromptParts, recognise_template
 from fimserve.server.errors import BadRequest
-from fimserve.server.field_caps import check_context, check_stops
 from fimserve.server.parse import Fields, StopTexts, WholeNumber
 from fimserve.server.sampling import wrap_seed
 from fimserve.server.settings import ServerSettings
