@@ -15,8 +15,9 @@ _UNNAMED = "filename"
 """What stands where a path is unknown, in the families that always write one."""
 _FREE_START = "Context:\n\n"
 """How llama.vscode begins what it puts before a template; no line end closes it."""
-_BARE_PATH = r"[\w@+\-./\\]*[./\\][\w@+\-./\\]*"
-"""A path where a word of code could stand: no blanks, and a dot or a slash."""
+_BARE_PATH = r"[\w@+\-]*[./\\][\w@+\-./\\]*"
+"""A path where a word of code could stand: no blanks, and a dot or a slash. There is only one way
+to match it, so that long lines take linear time."""
 _ANY_PATH = r"[^\n]*[^\n ]"
 """A path where only a path can stand. Codestral's two headers differ by a blank behind it."""
 _PATH_LINE = re.compile(rf"({_BARE_PATH})\n")

@@ -121,6 +121,26 @@ def test_nothing_is_made_up(pieces: list[str]) -> None:
     assert any(found.prefix[i:] in text for i in middle)
 
 
+@pytest.mark.timeout(20)  # seconds; a pattern that tries twice over would take hours
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#" + "a./" * 80_000 + "<｜fim▁begin｜>a<｜fim▁hole｜>b<｜fim▁end｜>",
+        "#a.py\n" * 40_000 + "<｜fim▁begin｜>a<｜fim▁hole｜>b<｜fim▁end｜>x",
+        "a./" * 80_000 + "\n<|fim_prefix|>a<|fim_suffix|>b<|fim_middle|>",
+        "<file_sep><fim_prefix>" + "a./" * 80_000 + "<fim_suffix>b<fim_middle>",
+        "[SUFFIX]b[PREFIX]+++++ " + "a " * 120_000,
+        "[SUFFIX]b[PREFIX]" + "+++++ a \n" * 25_000,
+        "<|file_sep|>" * 20_000 + "<|fim_prefix|>a<|fim_suffix|>b<|fim_middle|>",
+        "<|fim_prefix|>" + "a <|fim_suffix" * 18_000,
+    ],
+    ids=range(8),
+)
+def test_text_made_to_hurt_is_read_in_linear_time(text: str) -> None:
+    found = recognise_template(text)
+    assert found is None or found.suffix == "b"
+
+
 WORDS = st.text(st.sampled_from("ab \n\t{}():#+<>|[]é"), max_size=30)
 LINES = st.text(st.sampled_from("ab \n{}()é"), max_size=30).map(str.strip).filter(bool)
 

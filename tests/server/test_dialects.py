@@ -251,7 +251,7 @@ def test_whole_lines_of_a_stuck_engine_are_the_answer(
         )
         model.released.set()  # the engine is needed to shut the server down
     assert answer.status_code == 200
-    assert dialect.text_of(answer.json()).rstrip("\n") == LINES[1]
+    assert dialect.text_of(answer.json()) == LINES[1]
 
 
 def test_a_slow_engine_ends_in_time_by_itself(stuck: tuple[Engine, StuckModel]) -> None:

@@ -54,7 +54,7 @@ async def complete(request: Request, body: dict[str, object]) -> Response:
 
 
 @router.get("/v1/models")
-@router.get("/openai/v1/models", include_in_schema=False)
+@router.get("/openai/v1/models")
 async def list_models(request: Request) -> JSONResponse:
     """List the names under which the model is served."""
     service = service_of(request)
@@ -64,7 +64,7 @@ async def list_models(request: Request) -> JSONResponse:
 
 
 @router.get("/v1/models/{model:path}")
-@router.get("/openai/v1/models/{model:path}", include_in_schema=False)
+@router.get("/openai/v1/models/{model:path}")
 async def get_model(request: Request, model: str) -> JSONResponse:
     """Describe one served model."""
     service = service_of(request)
