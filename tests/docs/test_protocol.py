@@ -11,7 +11,7 @@ from fimserve.server.settings import ServerSettings
 from support.fake_engine import FakeEngine
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
-DIALECTS = {"openai", "deepseek", "mistral", "llama.cpp"}
+DIALECTS = {"openai", "deepseek", "mistral", "llama.cpp", "ollama", "tabby"}
 
 
 def section(title: str) -> str:
