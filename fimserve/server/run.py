@@ -48,8 +48,10 @@ __all__ = [
 
 FinishReason = Literal["stop", "length"]
 
-ANSWERING_MS = 2.0
-"""Part of a deadline that is kept for bringing the answer out: the engine gets the rest."""
+ANSWERING_MS = 3.0
+"""Part of a deadline that is kept for bringing the answer out."""
+NOTICING_MS = 2.0
+"""Further part by which the engine is to end first: it knows best what the answer is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +135,13 @@ async def _run(asked: CompletionRequest, request: Request) -> AsyncGenerator[Com
     record = record_of(request)
     due_s = None
     if (left_ms := asked.deadline_ms) is not None:
-        if left_ms <= ANSWERING_MS:
+        left_ms -= ANSWERING_MS
+        if left_ms <= NOTICING_MS:
             raise EngineBusy(
-                f"The deadline is in {left_ms:.0f} ms; nothing can be written by then."
+                f"The deadline is in {asked.deadline_ms:.0f} ms; nothing is written by then."
             )
         due_s = asyncio.get_running_loop().time() + left_ms / 1000
-        asked = replace(asked, deadline_ms=left_ms - ANSWERING_MS)
+        asked = replace(asked, deadline_ms=left_ms - NOTICING_MS)
     told = _Told(asked.n)
     with _translated_errors(record):
         opened = service_of(request).engine.open(asked)
