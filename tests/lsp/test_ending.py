@@ -37,18 +37,19 @@ def test_cancelled_request_frees_the_server(desk: Desk, engine: FakeEngine) -> N
 
 async def open_with_hanging_engine(editor: Editor, uri: str, engine: FakeEngine) -> None:
     """Open a document whose completions never come, though its warm-up did."""
-    editor.open(uri, SOURCE)
+    text = f"{SOURCE}# {uri}\n"
+    editor.open(uri, text)
     async with asyncio.timeout(10):
-        while engine.num_open or not any(asked.prefix == SOURCE for asked in engine.requests):
+        while engine.num_open or not any(asked.prefix == text for asked in engine.requests):
             await asyncio.sleep(0.01)
     engine.script = (asyncio.Event(), TEXT)
 
 
-def wait_for_completion(engine: FakeEngine) -> bool:
-    """Wait until a request that is no warm-up runs."""
+def wait_for_completion(engine: FakeEngine, num_running: int = 1) -> bool:
+    """Wait until requests run; the warm-ups have ended."""
     stop = threading.Event()
     for _ in range(1_000):
-        if engine.num_open and engine.requests[-1].max_tokens:
+        if engine.num_open == num_running:
             return True
         stop.wait(0.01)
     return False
@@ -61,7 +62,7 @@ def test_newer_request_of_a_document_ends_the_older_one(desk: Desk, engine: Fake
         await open_with_hanging_engine(editor, uri, engine)
         older = editor.ask(uri, CURSOR)
         other = editor.ask(other_uri, CURSOR)
-        assert await asyncio.to_thread(wait_for_completion, engine)
+        assert await asyncio.to_thread(wait_for_completion, engine, 2)
         engine.script = (TEXT,)
         newer = editor.ask(uri, CURSOR, trigger=INVOKED)
         assert await error_of(older) == -32800

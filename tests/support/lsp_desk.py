@@ -47,6 +47,8 @@ class Desk:
             settings = types.DidChangeConfigurationParams({"fimserve": defaults | options})
             self._editor.client.workspace_did_change_configuration(settings)
             await scenario(self._editor, uri)
+            # What is on the screen goes away with it, and not into the next test.
+            self._editor.close(uri)
             assert self._editor.popups == []
 
         self._runner.run(whole())
