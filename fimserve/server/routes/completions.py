@@ -6,16 +6,14 @@ guess.
 """
 
 from collections.abc import Mapping
-from importlib import import_module
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from fimserve.server.body import read_json_object
-from fimserve.server.errors import UnsupportedField
 from fimserve.server.parse import describe_body
-from fimserve.server.routes import openai
+from fimserve.server.routes import openai, tabby
 from fimserve.server.routes.openai_fields import CompletionFields
 from fimserve.server.service import service_of
 
@@ -35,7 +33,7 @@ async def create_completion(request: Request) -> Response:
     body = await read_json_object(request, service_of(request).settings.max_body_bytes)
     if choose_dialect(body) == "openai":
         return await openai.complete(request, body)
-    return await _complete_as_tabby(request, body)
+    return await tabby.complete(request, body)
 
 
 def choose_dialect(body: Mapping[str, object]) -> Dialect:
@@ -56,14 +54,3 @@ def choose_dialect(body: Mapping[str, object]) -> Dialect:
         return "tabby"
     has_tabby_key = any(body.get(key) is not None for key in _TABBY_KEYS)
     return "tabby" if has_tabby_key and body.get("model") is None else "openai"
-
-
-async def _complete_as_tabby(request: Request, body: dict[str, object]) -> Response:
-    try:
-        tabby = import_module("fimserve.server.routes.tabby")
-    except ModuleNotFoundError:
-        raise UnsupportedField(
-            "segments are Tabby's; this build does not speak that dialect, send prompt.",
-            param="segments",
-        ) from None
-    return cast(Response, await tabby.complete(request, body))
