@@ -66,7 +66,10 @@ class Answer:
                 return True
         if request.max_writing_ms is None or self.first_token_ms is None:
             return False
-        return now_ms >= self.first_token_ms + request.max_writing_ms
+        if now_ms < self.first_token_ms + request.max_writing_ms:
+            return False
+        # Half a line would be shown as it is: the first one is written to its end.
+        return all(one.finish or one.text.has_whole_line for one in self.generations.values())
 
     def begin(self, now_ms: float, num_cached: int) -> None:
         """Note the first step that works on the request; later calls do nothing.

@@ -56,6 +56,9 @@ class TextStream:
         self._crlf = uses_crlf(prefix, suffix) if crlf is None else crlf
         self.num_chars = 0
         """Characters that the tokens so far stand for, those held back or cut off included."""
+        self.has_whole_line = False
+        """Whether a line with text was written to its end."""
+        self._line_has_text = False
         self._trimmer: Trimmer | None = None
         if trim:
             name = language_of(language, path)
@@ -76,6 +79,9 @@ class TextStream:
         """Return the text that a further token makes certain, maybe none."""
         text = self._detokenizer.feed(token_id)
         self.num_chars += len(self._with_own_line_ends(text))
+        for part in text.splitlines(keepends=True):
+            self._line_has_text |= not part.isspace()
+            self.has_whole_line |= self._line_has_text and part.endswith("\n")
         return self._take(text)
 
     def flush(self) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor
 from fimserve.engine import CompletionRequest, EngineSettings, InvalidRequest, QueueFull
 from fimserve.engine.runner import Runner
 from fimserve.engine.scheduler import WorkItem
+from fimserve.engine.text_stream import TextStream
 from fimserve.models import LoadedModel
 from fimserve.prompt import Order
 from support.fake_clock import FakeClock
@@ -203,7 +204,13 @@ def test_steps_that_were_slow_once_do_not_end_answers_for_ever(tiny_model: Loade
     assert len(asked.token_ids) > 5
 
 
-def test_time_for_writing_begins_with_the_first_token(tiny_model: LoadedModel) -> None:
+@pytest.mark.parametrize("num_line_chars", [0, 30])
+def test_time_for_writing_begins_with_the_first_token_and_leaves_a_whole_line(
+    tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch, num_line_chars: int
+) -> None:
+    # The tiny model writes no lines: say when it has.
+    has_line = property(lambda text: text.num_chars >= num_line_chars, lambda text, value: None)
+    monkeypatch.setattr(TextStream, "has_whole_line", has_line, raising=False)
     clock = FakeClock()
     hand = HandLoop(tiny_model, replace(SMALL, max_step_tokens=8), now_ms=clock)
     asked = hand.ask(replace(LONG, max_writing_ms=50))
@@ -214,8 +221,12 @@ def test_time_for_writing_begins_with_the_first_token(tiny_model: LoadedModel) -
     assert usage is not None
     assert reason_of(asked) == "length"
     assert usage.ttft_ms > 50
-    assert 50 <= usage.e2e_ms - usage.ttft_ms <= 70
-    assert 2 <= len(asked.token_ids) <= 4
+    if not num_line_chars:
+        assert 50 <= usage.e2e_ms - usage.ttft_ms <= 70
+        assert 2 <= len(asked.token_ids) <= 4
+    else:
+        assert num_line_chars <= len(asked.text) <= num_line_chars + 20
+        assert usage.e2e_ms - usage.ttft_ms > 70
 
 
 def test_a_token_of_the_request_ends_the_completion_like_an_end_token(

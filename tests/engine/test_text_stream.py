@@ -109,3 +109,20 @@ def test_a_trimmed_completion_ends_at_a_line_end_when_time_is_up() -> None:
         assert text.is_trimmed == trim
         released = "".join(map(text.feed, range(len(tokens))))
         assert released + text.finish_at_line_end() == expected
+
+
+@pytest.mark.parametrize(
+    ("tokens", "has_whole_line"),
+    [
+        ([b"a", b"b"], False),
+        ([b"\n", b"  \n", b"a"], False),
+        ([b"\n  a", b"\n"], True),
+        ([b"a\r", b"\nb"], True),
+        ([b"a b\nc"], True),
+    ],
+)
+def test_a_line_with_text_and_an_end_is_noticed(tokens: list[bytes], has_whole_line: bool) -> None:
+    text = TextStream(tokens.__getitem__)
+    for index in range(len(tokens)):
+        text.feed(index)
+    assert text.has_whole_line is has_whole_line
