@@ -185,15 +185,23 @@ def _read_suggestion(answer: httpx.Response) -> Suggestion:
 def _facts(body: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, object]:
     usage, timings = body.get("usage") or {}, body.get("timings") or {}
     details = usage.get("prompt_tokens_details") or {}
-    found = {
-        "model": body.get("model"),
-        "finish_reason": choice.get("finish_reason"),
+    counts = {
         "prompt_tokens": usage.get("prompt_tokens"),
         "cached_tokens": details.get("cached_tokens"),
         "completion_tokens": usage.get("completion_tokens"),
         "queue_ms": timings.get("queue_ms"),
     }
-    return {name: value for name, value in found.items() if value is not None}
+    # Other servers say other things; a batch with one wrong value would be refused as a whole.
+    facts: dict[str, object] = {
+        name: count
+        for name, count in counts.items()
+        if isinstance(count, int | float) and not isinstance(count, bool) and count >= 0
+    }
+    if isinstance(model := body.get("model"), str):
+        facts["model"] = model
+    if (finish_reason := choice.get("finish_reason")) in ("stop", "length"):
+        facts["finish_reason"] = finish_reason
+    return facts
 
 
 def _reason(answer: httpx.Response) -> str:

@@ -9,6 +9,7 @@ import uvicorn
 from fimserve.server.app import make_app
 from fimserve.server.service import CompletionEngine
 from fimserve.server.settings import ServerSettings
+from fimserve.telemetry import EventStore
 
 STARTUP_TIMEOUT_S = 20.0
 
@@ -25,20 +26,24 @@ class _SignallingServer(uvicorn.Server):
 
 @contextmanager
 def serve_in_thread(
-    engine: CompletionEngine, settings: ServerSettings | None = None
+    engine: CompletionEngine,
+    settings: ServerSettings | None = None,
+    event_store: EventStore | None = None,
 ) -> Iterator[str]:
     """Serve an engine for the length of a `with` block.
 
     Args:
         engine: What completes; closed at the end, as in the real service.
         settings: Settings of the service.
+        event_store: Where events go; closed at the end.
 
     Yields:
         Address of the server, without a slash at its end.
     """
     config = uvicorn.Config(
-        make_app(engine, settings), port=0, log_config=None, access_log=False, ws="none"
-    )
+        make_app(engine, settings, event_store=event_store),
+        port=0, log_config=None, access_log=False, ws="none",
+    )  # fmt: skip
     server = _SignallingServer(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -1,9 +1,12 @@
-"""Collects events of the language server instead of sending them."""
+"""Collects events of the language server: instead of sending them, or where they arrive."""
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from fimserve.lsp.event_maker import EventMaker
+from fimserve.telemetry import Appended, Event, EventStore
 
 
 class EventLog:
@@ -20,3 +23,55 @@ class EventLog:
     def last(self, *names: str) -> tuple[Any, ...]:
         """Return fields of the newest event; None where it has none."""
         return tuple(self.events[-1].get(name) for name in names)
+
+
+class RecordingStore:
+    """A real store, in a file, that also remembers what it was brought.
+
+    Args:
+        store: The store.
+    """
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+        self.max_batch_events = store.max_batch_events
+        self._events: list[Event] = []
+        self._arrived = threading.Condition()
+
+    def append(self, tenant: str, events: Sequence[Event]) -> Appended:
+        """Store and remember a batch."""
+        return self.submit(tenant, events).result()
+
+    def submit(self, tenant: str, events: Sequence[Event]) -> "Future[Appended]":
+        """Store and remember a batch; nobody waits."""
+        with self._arrived:
+            self._events += events
+            self._arrived.notify_all()
+        return self._store.submit(tenant, events)
+
+    def keeps_text(self, tenant: str) -> bool:
+        """Ask the real store."""
+        return self._store.keeps_text(tenant)
+
+    def close(self) -> None:
+        """Close the real store."""
+        self._store.close()
+
+    def wait_for(self, *kinds: str, timeout_s: float = 10.0) -> list[Event]:
+        """Return the events without `requested`, once their types are these.
+
+        Args:
+            *kinds: Types in their order.
+            timeout_s: How long to wait.
+        """
+        with self._arrived:
+            self._arrived.wait_for(lambda: self._types() == list(kinds), timeout_s)
+            assert self._types() == list(kinds)
+            return [event for event in self._events if event.type != "requested"]
+
+    def num_of(self, kind: str) -> int:
+        """Return how many events of a type have come."""
+        return [event.type for event in self._events].count(kind)
+
+    def _types(self) -> list[str]:
+        return [event.type for event in self._events if event.type != "requested"]
