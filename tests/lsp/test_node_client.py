@@ -1,4 +1,4 @@
-"""`fimserve lsp` under Microsoft's protocol library, the one that VS Code's clients are built on."""
+"""`fimserve lsp` under Microsoft's protocol library, on which VS Code's clients are built."""
 
 import asyncio
 import json

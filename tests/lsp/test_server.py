@@ -244,17 +244,19 @@ def wait_for_completion(engine: FakeEngine) -> bool:
 
 def test_newer_request_of_a_document_ends_the_older_one(desk: Desk, engine: FakeEngine) -> None:
     async def scenario(editor: Editor, uri: str) -> None:
-        editor.open("file:///w/other.py", SOURCE)
+        other_uri = uri.replace("geo", "other")
+        editor.open(other_uri, SOURCE)
         await open_with_hanging_engine(editor, uri, engine)
         older = editor.ask(uri, CURSOR)
-        other = editor.ask("file:///w/other.py", CURSOR)
+        other = editor.ask(other_uri, CURSOR)
         assert await asyncio.to_thread(wait_for_completion, engine)
         engine.script = (TEXT,)
         newer = editor.ask(uri, CURSOR, trigger=INVOKED)
         assert await error_of(older) == -32800
         assert (await newer).items[0].insert_text == TEXT
         assert not other.done()
-        other.cancel()
+        editor.insert(other_uri, CURSOR, "x")
+        assert await error_of(other) == -32801
 
     with serve_in_thread(engine) as url:
         desk.run(scenario, url)
@@ -280,18 +282,16 @@ def test_version_that_is_not_the_documents_is_content_modified(
 ) -> None:
     async def scenario(editor: Editor, uri: str) -> None:
         editor.open(uri, SOURCE)
-        for version, code in ((7, -32801), (1, None)):
+        for version, code in ((editor.version + 1, -32801), (editor.version, None)):
             asked = {
                 "textDocument": {"uri": uri, "version": version},
                 "position": {"line": 1, "character": 11},
                 "context": {"triggerKind": 2},
                 "formattingOptions": {"tabSize": 4, "insertSpaces": True},
             }
-            answer = editor.client.protocol.send_request_async(
-                types.TEXT_DOCUMENT_INLINE_COMPLETION, asked
-            )
+            answer = editor.send_raw(types.TEXT_DOCUMENT_INLINE_COMPLETION, asked)
             if code is None:
-                assert (await answer).items[0].insert_text == TEXT
+                assert (await answer).items[0].insertText == TEXT
             else:
                 assert await error_of(answer) == code
 
@@ -308,7 +308,7 @@ def test_wrong_messages_are_answered() -> None:
             assert await error_of(early) == -32002
             await editor.initialize()
             assert await error_of(editor.ask(uri, CURSOR)) == -32602  # not open
-            send = editor.client.protocol.send_request_async
+            send = editor.send_raw
             for wrong in ({"position": 5}, {}, None, []):
                 answer = send(types.TEXT_DOCUMENT_INLINE_COMPLETION, wrong)
                 assert await error_of(answer) == -32602
@@ -395,7 +395,7 @@ def test_life_of_a_suggestion_reaches_the_store(engine: FakeEngine, tmp_path: Pa
         partly = {"item": wire, "acceptedLength": 7}
         editor.client.protocol.notify("textDocument/didPartiallyAcceptCompletion", partly)
         await editor.accept(uri, item)
-        store.wait_for("shown", "partially_accepted", "accepted")
+        await asyncio.to_thread(store.wait_for, "shown", "partially_accepted", "accepted")
 
     with serve(tmp_path, engine) as (url, store):
         run_alone(scenario, "--url", url)

@@ -5,8 +5,10 @@ test goes the way of a keystroke.
 """
 
 import asyncio
+import itertools
 import sys
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -33,6 +35,7 @@ class Editor:
         """What the editor answers when it is asked for settings."""
         self.registered: list[str] = []
         self.version = 1
+        self._numbers = itertools.count()
         self._add_features()
 
     def _add_features(self) -> None:
@@ -119,6 +122,14 @@ class Editor:
             return None
         (item,) = answer.items
         return item  # type: ignore[no-any-return]
+
+    def send_raw(self, method: str, params: Any) -> "asyncio.Future[Any]":
+        """Send a request as it is, right or wrong; the answer comes as a future."""
+        protocol, msg_id = self.client.protocol, f"raw-{next(self._numbers)}"
+        answer: Future[Any] = Future()
+        protocol._request_futures[msg_id] = answer
+        protocol._send_data({"jsonrpc": "2.0", "id": msg_id, "method": method, "params": params})
+        return asyncio.ensure_future(asyncio.wait_for(asyncio.wrap_future(answer), TIMEOUT_S))
 
     async def accept(self, uri: str, item: types.InlineCompletionItem) -> None:
         """Insert an item and run its command, in the order of editors."""
