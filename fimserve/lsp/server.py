@@ -4,7 +4,10 @@ Standard input and output carry the protocol and nothing else; logs go to standa
 text of documents.
 """
 
+import asyncio
 import logging
+import sys
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +18,7 @@ from pygls.exceptions import (
     JsonRpcContentModified,
     JsonRpcInvalidParams,
 )
+from pygls.io_ import StdinAsyncReader, StdoutWriter, run_async
 from pygls.lsp.server import LanguageServer
 
 from fimserve import __version__
@@ -78,6 +82,11 @@ class FimserveLanguageServer(LanguageServer):
             merged.options, _choose_encoding(params), folders, _describe_editor(params), self.say
         )
         self.say_problems(merged.problems)
+
+    async def end_session(self) -> None:
+        """End what `start_session` began, if it did."""
+        if self._session is not None:
+            await self._session.aclose()
 
     async def configure(self, given: object) -> None:
         """Take over settings that changed.
@@ -157,8 +166,28 @@ def run_stdio(options: LspOptions) -> int:
     logging.getLogger("pygls").setLevel(logging.CRITICAL)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     server = make_server(options)
-    server.start_io()
+    server.protocol.set_writer(StdoutWriter(sys.stdout.buffer))
+    try:
+        asyncio.run(_serve(server))
+    except (BrokenPipeError, SystemExit):
+        # The editor is gone; or pygls ends the process by itself, with a code of its own.
+        logger.debug("the editor left")
+    finally:
+        server.thread_pool.shutdown()
     return 0 if server.protocol.is_shut_down else 1
+
+
+async def _serve(server: FimserveLanguageServer) -> None:
+    try:
+        await run_async(
+            stop_event=threading.Event(),
+            reader=StdinAsyncReader(sys.stdin.buffer, server.thread_pool),
+            protocol=server.protocol,
+            error_handler=server.report_server_error,
+        )
+    finally:
+        # Editors that quit in haste close the pipe before anything else.
+        await server.end_session()
 
 
 def _add_life(server: FimserveLanguageServer) -> None:
@@ -176,7 +205,7 @@ def _add_life(server: FimserveLanguageServer) -> None:
 
     @server.feature(types.SHUTDOWN)
     async def shut_down(params: None) -> None:
-        await server.session.aclose()
+        await server.end_session()
 
 
 def _add_documents(server: FimserveLanguageServer) -> None:

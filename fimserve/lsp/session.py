@@ -72,6 +72,7 @@ class LspSession:
         self._completer = self._make_completer()
         self._background: set[asyncio.Task[None]] = set()
         self._warm_up: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
 
     def configure(self, options: LspOptions) -> None:
         """Go on with other options.
@@ -194,7 +195,15 @@ class LspSession:
             loop.call_later(window_s + 0.1, self._look_at_accepted)
 
     async def aclose(self) -> None:
-        """Say what is left to say, and end."""
+        """Say what is left to say, and end; called again, wait for the same end.
+
+        Nothing stops it half way: an editor may ask for the end and vanish in the same moment.
+        """
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         self._running.cancel_all()
         for task in self._background:
             task.cancel()
