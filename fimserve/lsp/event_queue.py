@@ -49,7 +49,9 @@ class EventQueue:
         self._waiting: deque[Event] = deque()
         self._sender: asyncio.Task[None] | None = None
         self.num_dropped = 0
-        """Events that went without being sent."""
+        """Events that went without being sent, for want of room."""
+        self.num_refused = 0
+        """Events that the server will not have."""
 
     def __len__(self) -> int:
         """Return the number of events not acknowledged yet."""
@@ -101,8 +103,10 @@ class EventQueue:
         if outcome == "later":
             return False
         if outcome == "never":
-            self.num_dropped += len(batch)
-            logger.warning("the server refused %d events; they are dropped", len(batch))
+            # Said once: a server that stores no events refuses every batch.
+            level = logging.DEBUG if self.num_refused else logging.WARNING
+            logger.log(level, "the server refused %d events; they are dropped", len(batch))
+            self.num_refused += len(batch)
         # While the batch travelled the oldest events may have gone for newer ones.
         sent = {id(event) for event in batch}
         while self._waiting and id(self._waiting[0]) in sent:

@@ -1,9 +1,10 @@
 """What may be offered at a cursor: from a completion's text to an item, or to none.
 
-An item that adds nothing to the first line is never made. Neovim 0.12 looks for the first
-character in which the buffer behind the item's start and the item's first line differ, and does
-not stop at their ends: where both are the same, it hangs (`runtime/lua/vim/lsp/
-inline_completion.lua` at 0150bd8). Knows nothing of servers.
+An item that adds nothing to the first line is never made: it shows nothing where the eye is, and
+early revisions of Neovim 0.12 hang on it. They look for the first character in which the buffer
+behind the item's start and the item's first line differ, past the ends of both
+(`runtime/lua/vim/lsp/inline_completion.lua` at 0150bd8; c2c5a02 stops there). Knows nothing of
+servers.
 """
 
 from dataclasses import dataclass

@@ -21,7 +21,7 @@ class OutageLog:
 
     def __init__(self, say: Say) -> None:
         self._say = say
-        self._reason: str | None = None
+        self._said: set[str] = set()
 
     def note(self, url: str, reason: str) -> bool:
         """Note a failure.
@@ -33,14 +33,14 @@ class OutageLog:
         Returns:
             Whether this one is new.
         """
-        if reason == self._reason:
+        if reason in self._said:
             return False
-        self._reason = reason
+        self._said.add(reason)
         self._say("warning", f"no completions from {url}: {reason}; asking again as you type")
         return True
 
     def clear(self, url: str) -> None:
         """Note that the server completes."""
-        if self._reason is not None:
-            self._reason = None
+        if self._said:
+            self._said.clear()
             self._say("info", f"completions from {url} are back")

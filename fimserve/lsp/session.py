@@ -100,7 +100,7 @@ class LspSession:
         """
         self.close(item.uri)
         document = Document(
-            item.uri, item.text, str(item.language_id), item.version, self._encoding
+            item.uri, item.text, _as_text(item.language_id), item.version, self._encoding
         )
         opened = OpenDocument(
             document=document,
@@ -239,3 +239,8 @@ class LspSession:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return task
+
+
+def _as_text(language: str) -> str:
+    """Return a language id as editors write it; the protocol's types may make an enum of it."""
+    return language.value if isinstance(language, types.LanguageKind) else language

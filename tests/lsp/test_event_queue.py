@@ -69,7 +69,7 @@ def test_refused_events_are_dropped_and_later_ones_go() -> None:
         await settle(queue)
         queue.add({"id": "b"})
         await settle(queue)
-        return queue.num_dropped
+        return queue.num_refused
 
     assert asyncio.run(scenario()) == 1
     assert receiver.batches == [[{"id": "a"}], [{"id": "b"}]]

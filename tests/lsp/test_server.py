@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,16 @@ import pytest
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
+from fimserve.engine import Engine
+from fimserve.models import load_model
+from fimserve.prompt import TextEncoder
 from fimserve.telemetry import TelemetrySettings, open_event_store
 from support.fake_engine import FakeEngine
 from support.live_server import serve_in_thread
 from support.lsp_editor import INVOKED, Editor, run_editor
 from support.lsp_events import RecordingStore
+from support.rote_model import RoteModel
+from support.tiny_checkpoint import write_tiny_checkpoint
 
 SOURCE = "def area(r):\n    return \n\nprint(area(2))\n"
 CURSOR = (1, 11)
@@ -477,3 +483,38 @@ def test_editor_that_vanishes_ends_the_server() -> None:
         return await asyncio.wait_for(process.wait(), 10)
 
     assert asyncio.run(scenario()) == 1
+
+
+DOCUMENT = (
+    "def mean(values):\n    return sum(values) / len(values)\n\n\n"
+    "class Point:\n    def __init__(self, x, y):\n        self.x = x\n        self.y = y\n"
+)
+
+
+def test_keystrokes_against_a_real_engine_reuse_what_is_computed(
+    desk: Desk, tmp_path: Path
+) -> None:
+    tiny = load_model(str(write_tiny_checkpoint(tmp_path / "tiny")), "cpu", "fp32")
+    encoder = TextEncoder.from_file(tiny.encoder_path)
+    model = RoteModel(encoder, DOCUMENT, tiny.config.vocab_size)
+    engine = Engine(replace(tiny, model=model))  # type: ignore[arg-type]
+    num_computed: list[int] = []
+
+    async def scenario(editor: Editor, uri: str) -> None:
+        written = DOCUMENT[: DOCUMENT.index("self.y")]
+        editor.open(uri, written)
+        line, column = written.count("\n"), len(written.rpartition("\n")[2])
+        for number, char in enumerate("self."):
+            editor.insert(uri, (line, column + number), char)
+            before = model.num_computed
+            cursor = (line, column + number + 1)
+            item = await editor.suggest(uri, cursor, trigger=INVOKED)
+            num_computed.append(model.num_computed - before)
+            assert item is not None
+            assert item.insert_text == "self.y = y"[number + 1 :]
+
+    with serve_in_thread(engine) as url:
+        desk.run(scenario, url)
+    # The first one has the warm-up behind it, the others each other.
+    num_tokens = len(encoder.encode(DOCUMENT))
+    assert max(num_computed[1:]) < num_tokens / 4
