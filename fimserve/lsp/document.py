@@ -122,10 +122,8 @@ class Document:
 
     def slice(self, start: int, end: int) -> str:
         """Return the text between two offsets, line ends as LF; what lies outside is left out."""
-        if start >= end:
-            return ""
-        first, last = self.place_at(max(0, start)), self.place_at(end)
-        return self.between(first, last)
+        start, end = max(0, start), max(0, end)
+        return self.between(self.place_at(start), self.place_at(end)) if start < end else ""
 
     def between(self, start: Place, end: Place) -> str:
         """Return the text between two places, line ends as LF."""

@@ -81,6 +81,11 @@ class Editor:
         item = types.TextDocumentItem(uri, language, self.version, text)
         self.client.text_document_did_open(types.DidOpenTextDocumentParams(item))
 
+    def close(self, uri: str) -> None:
+        """Close a document."""
+        named = types.TextDocumentIdentifier(uri)
+        self.client.text_document_did_close(types.DidCloseTextDocumentParams(named))
+
     def replace(self, uri: str, start: tuple[int, int], end: tuple[int, int], text: str) -> None:
         """Replace what lies between two positions."""
         self.version += 1
