@@ -116,6 +116,9 @@ def serve(
 def open_store(settings: "TelemetrySettings") -> "EventStore | None":
     """Return where events go, or None where they are switched off.
 
+    Nobody asked for the file in the state directory that is there by default: where it cannot be,
+    the service completes without it and says so.
+
     Args:
         settings: Where, and for how long.
 
@@ -123,14 +126,21 @@ def open_store(settings: "TelemetrySettings") -> "EventStore | None":
         The store.
 
     Raises:
-        Failure: If there can be no store there, or a newer fimserve has been there.
+        Failure: If there can be no store where the operator wants it, or a newer fimserve has been
+            there.
     """
     from fimserve.cli.failure import Failure
     from fimserve.telemetry import TelemetryError, open_event_store
+    from fimserve.telemetry.settings import SQLITE
 
     try:
         return open_event_store(settings)
     except TelemetryError as error:
+        if settings.url == SQLITE:
+            logger.warning(
+                "events are not stored: %s; [telemetry] url says where they may be", error
+            )
+            return None
         raise Failure(f"[telemetry] {error}") from None
 
 

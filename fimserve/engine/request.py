@@ -71,8 +71,8 @@ class CompletionRequest:
     """Milliseconds after arrival at which the answer ends with what is written by then; a request
     that could not begin before is refused."""
     max_writing_ms: float | None = None
-    """Milliseconds after the first token at which the answer ends likewise, or as soon as it holds a
-    whole line: a limit that a long prompt does not use up."""
+    """Milliseconds after the first token at which the answer ends likewise, or as soon as it holds
+    a whole line: a limit that a long prompt does not use up."""
     priority: Priority = "interactive"
     """Who goes first when not all can."""
     streamed: bool = True
