@@ -6,7 +6,7 @@ import re
 import httpx
 import pytest
 
-from fimserve.server.routes import web
+from fimserve.server.routes import root, web
 from fimserve.server.static_files import StaticFile, load_static_files
 from support.asgi import request
 from support.fake_engine import FakeEngine
@@ -133,4 +133,4 @@ def test_nothing_but_the_listed_files_is_served(name: str) -> None:
 
 
 def test_the_page_and_its_files_are_said_to_be_public() -> None:
-    assert web.PUBLIC == ("/", "/web/")
+    assert (*root.PUBLIC, *web.PUBLIC) == ("/", "/web/")
