@@ -1,9 +1,16 @@
-"""What holds for every test: nothing is written into the home directory of whoever runs them."""
+"""What holds for every test: nothing is written into the home directory of whoever runs them, and no
+property is timed.
+"""
 
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
+
+# Tests check behaviour; how long an example takes on a busy machine is none.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session", autouse=True)
