@@ -1,6 +1,4 @@
-"""What holds for every test: nothing is written into the home directory of whoever runs them, and no
-property is timed.
-"""
+"""What holds for every test: nothing is written into the home directory, no property is timed."""
 
 import os
 from collections.abc import Iterator
