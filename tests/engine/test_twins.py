@@ -5,15 +5,20 @@ One document is completed at many places, as an editor would; each test switches
 
 from __future__ import annotations
 
+import json
 import random
+import shutil
+import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from fimserve.engine import CompletionRequest, EngineSettings
-from fimserve.models import LoadedModel
+from fimserve.models import LoadedModel, load_model
 from fimserve.prompt import Order
 from support.loops import Asked, HandLoop
+from support.tiny_adapter import TARGETS, load_with_peft, write_tiny_adapter
 
 DOCUMENT = (
     "import os\n\n\ndef mean(values):\n    return sum(values) / len(values)\n\n\n"
@@ -51,11 +56,15 @@ def style(request: pytest.FixtureRequest) -> dict[str, object]:
     return SAMPLED if request.param == "sampled" else {}
 
 
-@pytest.mark.parametrize("order", [Order.PSM, Order.SPM])
+@pytest.mark.parametrize("order", Order)
 def test_cache_on_and_off(any_family: LoadedModel, order: Order, style: dict[str, object]) -> None:
     requests = [ask_at(place, order=order, session="a", **style) for place in PLACES]
     hand = HandLoop(any_family, SMALL)
-    assert write_all(hand, requests + requests) == write_fresh(any_family, requests) * 2
+    answers = [hand.complete(request) for request in requests + requests]
+    expected = write_fresh(any_family, requests)
+    assert [one.token_ids for one in answers] == expected * 2
+    usages = [one.deltas[-1].usage for one in answers]
+    assert sum(usage.cached_tokens for usage in usages if usage is not None) > 0
 
 
 def test_prompts_in_pieces_and_whole(any_family: LoadedModel, style: dict[str, object]) -> None:
@@ -111,7 +120,7 @@ def test_guessing_on_and_off(any_family: LoadedModel, style: dict[str, object]) 
     answers = [hand.complete(request) for request in requests]
     assert [one.token_ids for one in answers] == write_fresh(any_family, requests)
     usages = [one.deltas[-1].usage for one in answers]
-    assert sum(usage.drafted_tokens for usage in usages if usage is not None) > 0
+    assert sum(usage.accepted_tokens for usage in usages if usage is not None) > 0
 
 
 def test_preempted_and_undisturbed(any_family: LoadedModel, style: dict[str, object]) -> None:
@@ -127,13 +136,16 @@ def test_preempted_and_undisturbed(any_family: LoadedModel, style: dict[str, obj
 
 
 def test_streamed_and_whole(any_family: LoadedModel, style: dict[str, object]) -> None:
+    num_pieces = 0
     for place in PLACES:
         request = ask_at(place, trim=True, multiline=None, **style)
         streamed = HandLoop(any_family, SMALL).complete(request)
         whole = HandLoop(any_family, SMALL).complete(replace(request, streamed=False))
         assert len(whole.deltas) == 1
+        num_pieces += len(streamed.deltas)
         assert streamed.text == whole.text
         assert streamed.token_ids == whole.token_ids
+    assert num_pieces > len(PLACES)
 
 
 def test_one_of_several_completions_and_the_same_one_alone(any_family: LoadedModel) -> None:
@@ -143,3 +155,22 @@ def test_one_of_several_completions_and_the_same_one_alone(any_family: LoadedMod
     assert len(set(texts)) > 1
     alone = HandLoop(any_family, SMALL).complete(replace(request, n=1))
     assert texts[0] == alone.text
+
+
+def test_adapter_beside_the_weights_and_merged_into_them(
+    any_directory: Path, tmp_path: Path, style: dict[str, object]
+) -> None:
+    """PEFT merges; the engine keeps the factors apart and adds what they change to each product."""
+    family = json.loads((any_directory / "config.json").read_text())["model_type"]
+    adapter = write_tiny_adapter(tmp_path / "adapters" / "mine", any_directory, TARGETS[family])
+    merged = shutil.copytree(any_directory, tmp_path / "merged")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        load_with_peft(any_directory, adapter).merge_and_unload().save_pretrained(merged)
+    base = load_model(str(any_directory), device="cpu", dtype="fp32")
+    hand = HandLoop(base, replace(SMALL, adapters=tmp_path / "adapters"))
+    hand.loop.parts.adapters.load("mine")
+    requests = [ask_at(place, **style) for place in PLACES]
+    written = write_all(hand, [replace(request, adapter="mine") for request in requests])
+    assert written == write_fresh(load_model(str(merged), device="cpu", dtype="fp32"), requests)
+    assert written != write_fresh(base, requests)

@@ -4,6 +4,8 @@ A client names a folder of the operator's adapter directory, never a path. A loa
 model of its own to every dialect: asked for by its name.
 """
 
+import logging
+
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
@@ -15,6 +17,8 @@ from fimserve.server.parse import Fields, describe_body, parse_fields
 from fimserve.server.service import Service, service_of
 
 __all__ = ["SCOPES", "router"]
+
+logger = logging.getLogger(__name__)
 
 router = APIRouter(tags=["adapters"])
 
@@ -52,8 +56,10 @@ async def load_adapter(request: Request) -> JSONResponse:
         raise UnknownModel(f"{error}.", param="name") from error
     except ModelError as error:
         # The message names files of this machine: the log gets it, the client what to do.
+        logger.warning("adapter %r was not loaded: %s", fields.name, error)
         raise BadRequest(
-            f"name is {fields.name!r}; that adapter does not fit the served model, see the log.",
+            f"name is {fields.name!r}; that adapter is damaged or does not fit the served model, "
+            "the service's log says why.",
             param="name",
         ) from error
     return JSONResponse(_describe(service))
