@@ -38,6 +38,7 @@ def _read_header(request: Request) -> float | None:
     value = request.headers.get(DEADLINE_HEADER)
     if value is None:
         return None
+    value = value.strip()
     if not _NUMBER.fullmatch(value):
         raise BadRequest(
             f"{DEADLINE_HEADER} is {shorten(value)}; use milliseconds, such as 250.",

@@ -30,11 +30,12 @@ class KeyFileError(Exception):
 
 
 class FileState(NamedTuple):
-    """What differs when a file was replaced or rewritten."""
+    """What differs when a file was replaced or rewritten, or lets others read it."""
 
     inode: int
     size_bytes: int
     mtime_ns: int
+    mode: int
 
 
 class KeyFile:
@@ -53,7 +54,7 @@ class KeyFile:
             found = self.path.stat()
         except OSError:
             return None
-        return FileState(found.st_ino, found.st_size, found.st_mtime_ns)
+        return FileState(found.st_ino, found.st_size, found.st_mtime_ns, found.st_mode)
 
     def read(self) -> tuple[ApiKey, ...]:
         """Return the keys that the file holds.

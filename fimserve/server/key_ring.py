@@ -30,6 +30,7 @@ class KeyRing:
     def __init__(self, file: KeyFile) -> None:
         self._file = file
         self._state = file.state()
+        self._is_broken = False
         self._keys = {key.id: key for key in file.read()}
 
     def __len__(self) -> int:
@@ -54,12 +55,17 @@ class KeyRing:
 
     def _refresh(self) -> None:
         state = self._file.state()
-        if state == self._state:
+        is_changed = state != self._state
+        # What could not be read is tried again each time: it may be mended without a trace.
+        if not is_changed and not self._is_broken:
             return
         self._state = state
         try:
             self._keys = {key.id: key for key in self._file.read()}
+            self._is_broken = False
             logger.info("read %d API keys again", len(self._keys))
         except KeyFileError as error:
+            if is_changed or not self._is_broken:
+                logger.error("nobody is let in until the API keys can be read again: %s", error)
             self._keys = {}
-            logger.error("nobody is let in until the API keys can be read again: %s", error)
+            self._is_broken = True

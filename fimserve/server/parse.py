@@ -62,6 +62,11 @@ WholeNumber = Annotated[int, BeforeValidator(_as_whole_number)]
 StopTexts = Annotated[list[str], BeforeValidator(_as_stop_list)]
 OneLine = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
 
+MAX_ENTRIES = 1000
+"""Most entries of any list or object of a body, token ids apart; each dialect has narrower caps."""
+
+CONTAINERS: dict[type, str] = {list: "a list", dict: "an object"}
+
 LEADING_NOUN = re.compile(r"^(Value error, |Input |String |List |Object )")
 """What pydantic puts before the predicate that a message here is built from."""
 
@@ -79,8 +84,10 @@ def parse_fields(fields_type: type[FieldsT], body: dict[str, object]) -> FieldsT
         The fields, each with its exact type and inside its range.
 
     Raises:
-        BadRequest: On the first field with a wrong type or range, naming field, value and limit.
+        BadRequest: On the first field with a wrong type, size or range, naming field, value and
+            limit.
     """
+    _check_sizes(body)
     try:
         return fields_type.model_validate(body)
     except ValidationError as error:
@@ -107,6 +114,20 @@ def _inline(node: object, definitions: dict[str, object]) -> object:
     return {key: _inline(child, definitions) for key, child in node.items()}
 
 
+def _check_sizes(node: object, field: str = "") -> None:
+    """Refuse what takes seconds to look at entry by entry; only token ids come in thousands."""
+    if not isinstance(node, list | dict):
+        return
+    is_ids = isinstance(node, list) and all(type(item) is int for item in node)
+    if field and len(node) > MAX_ENTRIES and not is_ids:
+        raise BadRequest(
+            f"{field} holds {len(node)} entries; the limit is {MAX_ENTRIES}.", param=field
+        )
+    if not is_ids:
+        for key, item in node.items() if isinstance(node, dict) else enumerate(node):
+            _check_sizes(item, field or _show_step(key))
+
+
 def _first_problem(error: ValidationError) -> tuple[str, str, str | None]:
     """Return what is wrong first, the field at fault, and a code of its own where it has one."""
     first = error.errors(include_url=False)[0]
@@ -115,7 +136,10 @@ def _first_problem(error: ValidationError) -> tuple[str, str, str | None]:
     if first["type"] == "missing":
         return f"{field} is missing; it is required.", param, MISSING
     limit = LEADING_NOUN.sub("", first["msg"])
-    return f"{field} is {shorten(first['input'])}; it {limit}.", param, None
+    given = first["input"]
+    # What should be text and holds text deeper inside: a client's code is not repeated.
+    shown = CONTAINERS.get(type(given)) if first["type"] == "string_type" else None
+    return f"{field} is {shown or shorten(given)}; it {limit}.", param, None
 
 
 def _show_step(step: int | str) -> str:

@@ -68,3 +68,32 @@ def test_a_broken_or_missing_file_lets_nobody_in_and_says_so(
 def test_a_service_does_not_start_on_a_broken_file(path: Path) -> None:
     with pytest.raises(KeyFileError):
         KeyRing(KeyFile(path))
+
+
+def test_a_file_that_others_may_read_lets_nobody_in_until_its_mode_is_mended(path: Path) -> None:
+    text = add_key(path)
+    ring = KeyRing(KeyFile(path))
+    assert ring.find(text, NOW)
+    path.chmod(0o644)
+    assert ring.find(text, NOW) is None
+    path.chmod(0o600)
+    assert ring.find(text, NOW)
+
+
+def test_a_reading_that_failed_once_is_tried_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = add_key(path)
+    file = KeyFile(path)
+    ring = KeyRing(file)
+    path.touch()
+
+    def fail(self: KeyFile) -> None:
+        raise KeyFileError("too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(KeyFile, "read", fail)
+        assert ring.find(text, NOW) is None
+        assert ring.find(text, NOW) is None
+    assert caplog.text.count("too many open files") == 1
+    assert ring.find(text, NOW)

@@ -225,5 +225,9 @@ def test_store_can_be_switched_off() -> None:
 
 
 def test_no_thread_outlives_the_store(url: str, tmp_path: Path) -> None:
-    open_store(url, tmp_path).close()
-    assert not [one for one in threading.enumerate() if one.name.startswith("events-")]
+    before = set(threading.enumerate())
+    store = open_store(url, tmp_path)
+    assert [one for one in threading.enumerate() if one.name.startswith("events-")]
+    store.close()
+    left = set(threading.enumerate()) - before
+    assert not [one for one in left if one.name.startswith("events-")]
