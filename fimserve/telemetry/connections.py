@@ -4,6 +4,8 @@ The only file that knows what SQLite and PostgreSQL need to be told.
 """
 
 import os
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,13 @@ READS_ONLY = {"reads_only": True}
 
 BUSY_TIMEOUT_MS = 5_000
 """How long SQLite waits for another process's commit before the spool takes the batch."""
+RETRY_S = 0.01
 CONNECT_TIMEOUT_S = 3
 STATEMENT_TIMEOUT_MS = 20_000
 """PostgreSQL gives a statement up after this time, and the spool takes the batch."""
 
 SQLITE_PRAGMAS = (
     f"busy_timeout = {BUSY_TIMEOUT_MS}",
-    "journal_mode = WAL",
     # NORMAL would lose the last commits in a power cut.
     "synchronous = FULL",
     # Deleted code is overwritten, not just unlinked.
@@ -98,6 +100,7 @@ def _make_sqlite_engine(url: URL) -> Engine:
         connection.isolation_level = None
         for pragma in SQLITE_PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
+        _switch_to_wal(connection)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -107,3 +110,20 @@ def _make_sqlite_engine(url: URL) -> Engine:
         connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Let readers and a writer go on beside each other; a file stays so once it is.
+
+    The switch of a new file does not wait for other processes, whatever the busy timeout: those
+    that start together would find the database locked.
+    """
+    due_s = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() >= due_s:
+                raise
+            time.sleep(RETRY_S)
