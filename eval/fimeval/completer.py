@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from fimeval.records import Record
-from fimserve.prompt import Order
+from fimserve.prompt import Order, Snippet
 
 FinishReason = Literal["stop", "length"]
 Stopping = Literal["own", "served"]
@@ -28,10 +28,14 @@ class EvalPrompt:
     order: Order | None
     """None leaves the order of the prompt to the server that renders it."""
     max_tokens: int
+    snippets: tuple[Snippet, ...] = ()
+    """Pieces of other files, most relevant first."""
 
     def sha256(self) -> str:
         """Return the hash of everything that decides what the model is shown."""
-        parts = [self.prefix, self.suffix, self.language, self.order]
+        parts: list[object] = [self.prefix, self.suffix, self.language, self.order]
+        if self.snippets:  # prompts without any keep the hash they always had
+            parts.append([(snippet.path, snippet.text) for snippet in self.snippets])
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -62,4 +66,11 @@ class Completer(Protocol):
 
 def make_prompt(record: Record, order: Order | None, max_tokens: int) -> EvalPrompt:
     """Return the question that a record asks of a model."""
-    return EvalPrompt(record.prefix, record.suffix, record.key.language, order, max_tokens)
+    return EvalPrompt(
+        prefix=record.prefix,
+        suffix=record.suffix,
+        language=record.key.language,
+        order=order,
+        max_tokens=max_tokens,
+        snippets=record.snippets,
+    )

@@ -8,20 +8,24 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from fimeval.errors import DataFileError
 
 
 @dataclass(frozen=True, slots=True)
 class DataRow:
-    """One checked line of a benchmark file: the required fields, all of them strings."""
+    """One checked line of a benchmark file: the required fields."""
 
     path: Path
     line_number: int
     fields: dict[str, str]
+    """Those that are text."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """Those that may be of any type; None where the row lacks one."""
 
     def refuse(self, reason: str) -> DataFileError:
         """Return the error that says what is wrong with this row and where it stands."""
@@ -37,12 +41,14 @@ class DataFile:
     rows: tuple[DataRow, ...]
 
 
-def load_data_file(path: Path, fields: Sequence[str]) -> DataFile:
+def load_data_file(path: Path, fields: Sequence[str], values: Sequence[str] = ()) -> DataFile:
     """Read a `.jsonl` or `.jsonl.gz` file and check that every row has the named text fields.
 
     Args:
         path: The file; the ending decides whether it is decompressed.
-        fields: Names that every row must carry with a string value. Other fields are dropped.
+        fields: Names that every row must carry with a string value.
+        values: Names that are kept as they are, and are None where a row lacks them. Other fields
+            are dropped.
 
     Returns:
         The rows in file order. Blank lines are skipped but counted in line numbers.
@@ -60,7 +66,7 @@ def load_data_file(path: Path, fields: Sequence[str]) -> DataFile:
     # Split at \n alone: source code in JSON strings may hold U+2028, which splitlines() splits at.
     lines = _decode(path, raw).split("\n")
     rows = tuple(
-        _parse_row(path, number, line, fields)
+        _parse_row(path, number, line, fields, values)
         for number, line in enumerate(lines, start=1)
         if line.strip()
     )
@@ -79,7 +85,9 @@ def _decode(path: Path, raw: bytes) -> str:
         raise DataFileError(f"{path} is not UTF-8 ({error}); convert it") from error
 
 
-def _parse_row(path: Path, line_number: int, line: str, fields: Sequence[str]) -> DataRow:
+def _parse_row(
+    path: Path, line_number: int, line: str, fields: Sequence[str], values: Sequence[str]
+) -> DataRow:
     row = DataRow(path, line_number, {})
     try:
         value = json.loads(line)
@@ -94,4 +102,9 @@ def _parse_row(path: Path, line_number: int, line: str, fields: Sequence[str]) -
         if not isinstance(value[name], str):
             kind = type(value[name]).__name__
             raise row.refuse(f"field {name!r} is {kind}, not a string; {wanted} as strings")
-    return DataRow(path, line_number, {name: value[name] for name in fields})
+    return DataRow(
+        path,
+        line_number,
+        {name: value[name] for name in fields},
+        {name: value.get(name) for name in values},
+    )

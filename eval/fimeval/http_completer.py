@@ -53,7 +53,8 @@ class HttpCompleter:
         """Ask the server for one greedy completion.
 
         Args:
-            prompt: The question; its language and order are not sent.
+            prompt: The question; its language and order are not sent. Snippets, where there are
+                any, go in a field of fimserve's own, which other servers refuse or ignore.
 
         Returns:
             The answer as the server gave it, uncut.
@@ -61,7 +62,7 @@ class HttpCompleter:
         Raises:
             CompleterError: If the server cannot be reached, refuses, or answers another shape.
         """
-        body = {
+        body: dict[str, object] = {
             "model": self._model,
             "prompt": prompt.prefix,
             "suffix": prompt.suffix,
@@ -69,6 +70,9 @@ class HttpCompleter:
             "temperature": 0,
             "stream": False,
         }
+        if prompt.snippets:
+            pieces = [{"path": piece.path, "text": piece.text} for piece in prompt.snippets]
+            body["snippets"] = pieces
         try:
             answer = self._client.post(self._url, json=body)
         except httpx.HTTPError as error:

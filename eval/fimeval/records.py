@@ -6,6 +6,9 @@ Knows nothing of models, of prompts as a model sees them, or of how answers are 
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from fimeval.program import Program
+from fimserve.prompt import Snippet
+
 
 class RowKey(NamedTuple):
     """Identity of a row in every file of a run; never its position."""
@@ -24,3 +27,7 @@ class Record:
     prefix: str
     suffix: str
     reference: str
+    snippets: tuple[Snippet, ...] = ()
+    """Pieces of other files that the row brings along, most relevant first."""
+    program: Program | None = None
+    """What to run for a score by execution, where the benchmark has one."""

@@ -16,8 +16,10 @@ class ReferenceCheck:
     rule: str
     slice: str
     num_rows: int
+    num_cut: int
+    """Rows whose reference the published rule itself cuts; they are not in `gold`."""
     gold: float
-    """Mean score of the reference answers; must be 1."""
+    """Mean score of the other rows' reference answers; must be 1."""
     empty: float
     """Mean score of the empty string; must be 0."""
 
@@ -40,16 +42,20 @@ def check_references(task: Task) -> tuple[ReferenceCheck, ...]:
     empty = score_rows(task, {record.key: "" for record in task.records})
     checks = []
     for rule in task.rules:
+        whole = tuple(
+            row for row, record in zip(gold, task.records, strict=True) if rule.can_match(record)
+        )
         for part in task.slices:
-            of_gold = _list_scores(gold, rule.name, part.name)
+            of_gold = _list_scores(whole, rule.name, part.name)
             of_empty = _list_scores(empty, rule.name, part.name)
-            if of_gold:
+            if of_empty:
                 checks.append(
                     ReferenceCheck(
                         rule=rule.name,
                         slice=part.name,
-                        num_rows=len(of_gold),
-                        gold=sum(of_gold) / len(of_gold),
+                        num_rows=len(of_empty),
+                        num_cut=len(of_empty) - len(of_gold),
+                        gold=sum(of_gold) / len(of_gold) if of_gold else 1.0,
                         empty=sum(of_empty) / len(of_empty),
                     )
                 )
@@ -57,4 +63,4 @@ def check_references(task: Task) -> tuple[ReferenceCheck, ...]:
 
 
 def _list_scores(rows: tuple[RowScore, ...], rule: str, part: str) -> list[float]:
-    return [row.scores[rule] for row in rows if part in row.slices]
+    return [row.scores[rule] for row in rows if part in row.slices and rule in row.scores]

@@ -1,11 +1,18 @@
-"""Exact-match rules: how a completion is cut and compared with the reference answer.
+"""Rules: how a completion is cut and compared with the reference answer.
 
-Pure functions of two texts. None of them looks at the length or shape of the reference to decide
-where to cut. A newline is `\\n` alone; `strip` removes all Unicode white space.
+None of them looks at the length or shape of the reference to decide where to cut. A newline is
+`\\n` alone; `strip` removes all Unicode white space.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
+
+from fimeval.records import Record
+
+
+def _always(record: Record) -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +21,27 @@ class Rule:
 
     name: str
     description: str
-    score: Callable[[str, str], float]
-    """(completion, reference) -> 0.0 to 1.0; exact match answers 0.0 or 1.0."""
+    score: Callable[[str, Record], float]
+    """(completion, row) -> 0.0 to 1.0; exact match answers 0.0 or 1.0."""
+    covers: Callable[[Record], bool] = _always
+    """Whether the rule says anything about a row: one without identifiers has no identifier F1."""
+    can_match: Callable[[Record], bool] = _always
+    """Whether the reference of a row scores 1. It must, but where a published rule cuts its own
+    answer; such rows are counted in the test of the scorer, and stay in every score."""
+
+    @classmethod
+    def of_texts(cls, name: str, description: str, match: Callable[[str, str], float]) -> Self:
+        """Make a rule that needs nothing of a row but its reference.
+
+        Args:
+            name: The rule's name in results.
+            description: What it cuts and compares.
+            match: (completion, reference) -> 0.0 to 1.0.
+
+        Returns:
+            The rule.
+        """
+        return cls(name, description, lambda completion, row: match(completion, row.reference))
 
 
 def cut_after_first_line(text: str) -> str:

@@ -6,6 +6,7 @@ report.json         the result           (fimeval.report)
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from fimeval.generations import Generations, load_generations
 from fimeval.provenance import describe_provenance
 from fimeval.report import Result, build_result, flatten_result
 from fimeval.score import check_generations, estimate_scores, score_rows, write_scores
-from fimeval.task import Task
+from fimeval.task import Task, with_execution
 from fimeval.tasks import load_task
 
 GENERATIONS_FILE = "generations.jsonl"
@@ -23,13 +24,21 @@ SCORES_FILE = "scores.jsonl"
 REPORT_FILE = "report.json"
 
 
-def score_file(path: Path, data_path: Path | None, bootstrap: BootstrapSettings) -> Result:
+def score_file(
+    path: Path,
+    data_path: Path | None,
+    bootstrap: BootstrapSettings,
+    execute: bool = False,
+    on_progress: Callable[[int], None] = lambda num_done: None,
+) -> Result:
     """Score a whole generations file and write scores and report beside it.
 
     Args:
         path: The generations file.
         data_path: The benchmark file; None takes it from where generation found it.
         bootstrap: How intervals are drawn.
+        execute: Whether the programs are run too, for the rules that need it.
+        on_progress: Called with the number of scored rows.
 
     Returns:
         The result.
@@ -37,7 +46,10 @@ def score_file(path: Path, data_path: Path | None, bootstrap: BootstrapSettings)
     generations = load_generations(path)
     task = find_task(generations, data_path)
     check_generations(task, generations)
-    rows = score_rows(task, {key: row.text for key, row in generations.rows.items()})
+    if execute:
+        task = with_execution(task)
+    texts = {key: row.text for key, row in generations.rows.items()}
+    rows = score_rows(task, texts, on_progress)
     write_scores(path.with_name(SCORES_FILE), rows)
     scores = estimate_scores(task, rows, bootstrap)
     result = build_result(task, generations, scores, bootstrap, describe_provenance())

@@ -4,7 +4,7 @@ Needs no model and can be run again at any time from the generations file. Whoev
 rule answers for any text raises SCORER_VERSION.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -34,6 +34,7 @@ class RowScore:
     slices: tuple[str, ...]
     """Names of the slices that hold this row."""
     scores: dict[str, float]
+    """Without the rules that do not cover the row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +82,27 @@ def check_generations(task: Task, generations: Generations) -> None:
             )
 
 
-def score_rows(task: Task, texts: Mapping[RowKey, str]) -> tuple[RowScore, ...]:
+def score_rows(
+    task: Task,
+    texts: Mapping[RowKey, str],
+    on_progress: Callable[[int], None] = lambda num_done: None,
+) -> tuple[RowScore, ...]:
     """Return the scores of every row of the task under every rule.
 
     Args:
         task: Rows and rules.
         texts: Raw answer of each row.
+        on_progress: Called with the number of scored rows after each; rules that run programs take
+            their time.
 
     Returns:
         One score set per row, in the order of the task.
     """
-    return tuple(_score_row(task, record, texts[record.key]) for record in task.records)
+    rows = []
+    for record in task.records:
+        rows.append(_score_row(task, record, texts[record.key]))
+        on_progress(len(rows))
+    return tuple(rows)
 
 
 def write_scores(path: Path, rows: Iterable[RowScore]) -> None:
@@ -121,7 +132,7 @@ def estimate_scores(
     for rule in task.rules:
         for part in task.slices:
             for language in groups:
-                kept = [row for row in rows if _is_in(row, part, language)]
+                kept = [r for r in rows if rule.name in r.scores and _is_in(r, part, language)]
                 if kept:
                     estimate = _estimate(kept, rule, settings)
                     scores.append(Score(rule.name, part.name, language, estimate))
@@ -134,7 +145,7 @@ def _score_row(task: Task, record: Record, text: str) -> RowScore:
         language=record.key.language,
         cluster=record.cluster,
         slices=tuple(part.name for part in task.slices if part.keeps(record)),
-        scores={rule.name: rule.score(text, record.reference) for rule in task.rules},
+        scores={rule.name: rule.score(text, record) for rule in task.rules if rule.covers(record)},
     )
 
 

@@ -30,7 +30,7 @@ def build_result_table(result: Result) -> Table:
     for name in labels:
         table.add_column(name, no_wrap=True)
     interval = f"{result.bootstrap.level:.0%} CI"
-    for name in ("EM %", interval, "macro %", "rows", "clusters", "DEFF"):
+    for name in ("score", interval, "macro %", "rows", "clusters", "DEFF"):
         table.add_column(name, justify="right", no_wrap=True)
     for score in result.scores:
         estimate = score.estimate
@@ -51,13 +51,14 @@ def build_check_table(task: Task, checks: Sequence[ReferenceCheck]) -> Table:
     table = Table(title=f"{task.name} {task.subset}: the scorer's own test", box=box.SIMPLE_HEAD)
     for name in ("rule", "slice"):
         table.add_column(name, no_wrap=True)
-    for name in ("rows", "references %", "empty string %", "verdict"):
+    for name in ("rows", "cut by rule", "references %", "empty string %", "verdict"):
         table.add_column(name, justify="right")
     for check in checks:
         table.add_row(
             check.rule,
             check.slice,
             str(check.num_rows),
+            str(check.num_cut),
             f"{100 * check.gold:.2f}",
             f"{100 * check.empty:.2f}",
             "right" if check.is_right else "WRONG",
@@ -89,6 +90,7 @@ def _describe_run(result: Result) -> str:
     settings = result.settings
     reasons = ", ".join(f"{count} {reason}" for reason, count in result.finish_reasons.items())
     lines = [
+        "scores in per cent",
         *(f"{name}: {meaning}" for name, meaning in result.rules.items()),
         f"greedy, at most {settings.max_tokens} new tokens (ended by: {reasons}), "
         f"prompt order {settings.order or 'of the server'}, stopping {settings.stopping}"

@@ -42,6 +42,8 @@ class Task:
     """New tokens per row."""
     num_published_rows: int
     """Rows of the whole published set, to tell a part of it from the benchmark."""
+    executed_rules: tuple[Rule, ...] = ()
+    """Rules that run what the model wrote; they count only where that was asked for."""
     limit: int | None = None
     """First rows taken from the file; None takes all."""
 
@@ -64,6 +66,29 @@ def take_first_rows(task: Task, limit: int | None) -> Task:
     if limit < 1:
         raise EvalError(f"limit is {limit}; use 1 or more, or leave it out for all rows")
     return replace(task, records=task.records[:limit], limit=limit)
+
+
+def with_execution(task: Task) -> Task:
+    """Return the task with its rules by execution behind the others.
+
+    Args:
+        task: A task.
+
+    Returns:
+        The same task, where it has such rules.
+
+    Raises:
+        EvalError: If it has none, or no row is of a language that can be run here.
+    """
+    if not task.executed_rules:
+        raise EvalError(f"{task.name} {task.subset} is not scored by execution")
+    for rule in task.executed_rules:
+        if not any(rule.covers(record) for record in task.records):
+            languages = sorted({record.key.language for record in task.records})
+            raise EvalError(
+                f"no program in {', '.join(languages)} can be run here; install a toolchain"
+            )
+    return replace(task, rules=task.rules + task.executed_rules, executed_rules=())
 
 
 def check_unique_keys(path: Path, records: Iterable[Record]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["app", "score", "trim"]
+__all__ = ["app", "build_swebench", "compare", "score", "trim"]
 
 app = typer.Typer(
     help="Score completions on a benchmark: generate, score, report.",
@@ -67,8 +67,15 @@ AsServed = Annotated[
     ),
 ]
 Dtype = Annotated[str, typer.Option(help="auto, bf16, fp32; not with --url.")]
-
-
+Execute = Annotated[
+    bool,
+    typer.Option(
+        "--execute",
+        help="Also run the programs that come out, for pass@1: each in processes of its own, "
+        "limited and without a network where the system allows it. Model-written code: use a "
+        "container if in doubt.",
+    ),
+]
 Heal = Annotated[
     bool,
     typer.Option(help="Heal the token that the cursor splits, as served; not with --url."),
@@ -92,6 +99,7 @@ def _add_task(name: str, help_text: str) -> None:
         results: Results = None,
         seed: Seed = 0,
         check_references: Check = False,
+        execute: Execute = False,
         as_json: AsJson = False,
         device: Device = "auto",
         dtype: Dtype = "auto",
@@ -111,6 +119,7 @@ def _add_task(name: str, help_text: str) -> None:
             output=output,
             results=results,
             seed=seed,
+            execute=execute,
             as_json=as_json,
             device=device,
             dtype=dtype,
@@ -121,7 +130,7 @@ def _add_task(name: str, help_text: str) -> None:
 
 _add_task(
     "humaneval-infilling",
-    "Score a single-line or random-span file of HumanEval-Infilling by exact match.",
+    "Score a single-line or random-span file of HumanEval-Infilling, by exact match or execution.",
 )
 _add_task(
     "santacoder-fim",
@@ -131,6 +140,10 @@ _add_task(
     "random-cursor",
     "Score rests of lines behind cursors at random characters of HumanEval's solutions.",
 )
+_add_task("safim", "Score a block, control or API file of SAFIM, by match or execution.")
+_add_task("cceval", "Score CrossCodeEval as published: left to right, retrieval as comments.")
+_add_task("cceval-fim", "Score CrossCodeEval as infilling: both sides, retrieval as snippets.")
+_add_task("swebench-infill", "Score the lines that upstream fixes add, hidden in the fixed file.")
 
 
 @app.command()
@@ -143,12 +156,52 @@ def score(
         Path | None, typer.Option(help="Directory that gets the result line. Default: none.")
     ] = None,
     seed: Seed = 0,
+    execute: Execute = False,
     as_json: AsJson = False,
 ) -> None:
     """Score a generations file again, without a model."""
     from fimserve.cli.evaluation import run_scoring
 
-    run_scoring(file, data, results, seed, as_json)
+    run_scoring(file, data, results, seed, execute, as_json)
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="generations.jsonl of the run to compare with.")],
+    second: Annotated[Path, typer.Argument(help="generations.jsonl of the run in question.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Benchmark file. Default: where generation found it.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write a page with the rows that differ.")
+    ] = None,
+    max_rows: Annotated[int, typer.Option(min=0, help="Rows on that page.")] = 100,
+    seed: Seed = 0,
+    execute: Execute = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two runs over the same rows: paired differences with intervals, side by side."""
+    from fimserve.cli.eval_compare import run_compare
+
+    run_compare(first, second, data, html, max_rows, seed, execute, as_json)
+
+
+@app.command("build-swebench")
+def build_swebench(
+    instances: Annotated[
+        Path, typer.Argument(help="SWE-bench instances: .json, .jsonl or .jsonl.gz.")
+    ],
+    clones: Annotated[
+        Path,
+        typer.Option(help="Directory of git clones, bare or not: OWNER/NAME or OWNER__NAME[.git]."),
+    ],
+    output: Annotated[Path, typer.Option(help="File to write, .jsonl or .jsonl.gz.")],
+    split: Annotated[str, typer.Option(help="Name of the SWE-bench set, kept in every row.")],
+) -> None:
+    """Make infilling rows of SWE-bench instances: one per block of lines that a fix adds."""
+    from fimserve.cli.eval_swebench import run_build
+
+    run_build(instances, clones, output, split)
 
 
 @app.command()

@@ -132,6 +132,7 @@ def _ask_engine(engine: "Engine", prompt: EvalPrompt, serving: Serving) -> Compl
         prefix=prompt.prefix,
         suffix=prompt.suffix,
         language=prompt.language,
+        snippets=prompt.snippets,
         max_tokens=prompt.max_tokens,
         multiline=True if serving.stopping == "own" else None,
         temperature=0.0,
@@ -169,7 +170,9 @@ def _hash_rendered(
         return None  # the engine chooses by the place
     from fimserve.engine.healing import cut
 
-    parts = PromptParts(prompt.prefix, prompt.suffix, language=prompt.language)
+    parts = PromptParts(
+        prompt.prefix, prompt.suffix, language=prompt.language, snippets=prompt.snippets
+    )
     kept, removed = prompt.prefix, b""
     if index is not None:
         parts = parts.with_lf()

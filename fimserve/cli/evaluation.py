@@ -24,19 +24,21 @@ from rich.progress import (
 
 from fimeval.bootstrap import BootstrapSettings
 from fimeval.errors import EvalError
+from fimeval.execution import is_caged
 from fimeval.generate import ModelIdentity, generate, make_settings
+from fimeval.generations import load_generations
 from fimeval.references import check_references
 from fimeval.report import Result, append_result, flatten_result
-from fimeval.run import GENERATIONS_FILE, read_scores, score_file
+from fimeval.run import GENERATIONS_FILE, find_task, read_scores, score_file
 from fimeval.table import build_check_table, build_result_table
-from fimeval.task import Task
+from fimeval.task import Task, with_execution
 from fimeval.tasks import load_task
 from fimserve.cli.eval_model import EvalModel, Serving, open_engine, open_server
 from fimserve.cli.eval_trimming import trim_run
 from fimserve.cli.failure import Failure, UsageFailure
 from fimserve.prompt import Order
 
-__all__ = ["EvalOptions", "run_scoring", "run_task", "run_trimming"]
+__all__ = ["EvalOptions", "explain_failures", "run_scoring", "run_task", "run_trimming"]
 
 PUBLISHED_RESULTS = Path("eval/results")
 """Where result lines go by default, in a checkout."""
@@ -54,6 +56,7 @@ class EvalOptions:
     output: Path | None
     results: Path | None
     seed: int
+    execute: bool
     as_json: bool
     device: str
     dtype: str
@@ -68,13 +71,14 @@ def run_task(name: str, options: EvalOptions, is_check: bool) -> None:
         options: What the command line asked for.
         is_check: Whether to test the scorer by the references, without a model.
     """
-    with _explain_failures():
+    with explain_failures():
         task = load_task(name, options.data, options.limit)
+        executed = with_execution(task) if options.execute else task
         if is_check:
-            _run_check(task, options.as_json)
+            _run_check(executed, options.as_json)
             return
         path = _generate(task, options)
-        result = score_file(path, options.data, BootstrapSettings(seed=options.seed))
+        result = _score(path, options.data, options.seed, options.execute)
         console = Console(stderr=options.as_json)
         console.print(build_result_table(result))
         console.print(f"run: {path.parent}", soft_wrap=True)
@@ -82,7 +86,12 @@ def run_task(name: str, options: EvalOptions, is_check: bool) -> None:
 
 
 def run_scoring(
-    file: Path, data: Path | None, results: Path | None, seed: int, as_json: bool
+    file: Path,
+    data: Path | None,
+    results: Path | None,
+    seed: int,
+    execute: bool,
+    as_json: bool,
 ) -> None:
     """Score a generations file again.
 
@@ -91,10 +100,11 @@ def run_scoring(
         data: Benchmark file; None takes it from where generation found it.
         results: Directory of result files; None appends nowhere.
         seed: Seed of the bootstrap.
+        execute: Whether the programs are run too.
         as_json: Whether stdout gets one JSON line.
     """
-    with _explain_failures():
-        result = score_file(file, data, BootstrapSettings(seed=seed))
+    with explain_failures():
+        result = _score(file, data, seed, execute)
         Console(stderr=as_json).print(build_result_table(result))
         _publish(result, results, as_json)
 
@@ -108,7 +118,7 @@ def run_trimming(file: Path, data: Path | None, output: Path | None, as_json: bo
         output: Directory of the new run; None puts it beside the old one.
         as_json: Whether stdout gets one JSON line.
     """
-    with _explain_failures():
+    with explain_failures():
         before = score_file(file, data, BootstrapSettings())
         directory = output or file.parent.with_name(f"{file.parent.name}-trimmed")
         path = trim_run(file, data, directory)
@@ -117,6 +127,18 @@ def run_trimming(file: Path, data: Path | None, output: Path | None, as_json: bo
         console.print(build_result_table(before), build_result_table(after))
         console.print(_describe_change(file, path))
         _publish(after, None, as_json)
+
+
+def _score(file: Path, data: Path | None, seed: int, execute: bool) -> Result:
+    bootstrap = BootstrapSettings(seed=seed)
+    if not execute:
+        return score_file(file, data, bootstrap)
+    console = Console(stderr=True)
+    if not is_caged():
+        console.print("programs run with the network in reach: this system lets nobody leave it")
+    task = find_task(load_generations(file), data)
+    with _show_progress(task, "running") as on_progress:
+        return score_file(file, data, bootstrap, True, on_progress)
 
 
 def _describe_change(file: Path, path: Path) -> str:
@@ -138,7 +160,7 @@ def _generate(task: Task, options: EvalOptions) -> Path:
         directory = options.output or _find_output(task, model.identity)
         path = directory / GENERATIONS_FILE
         try:
-            with _show_progress(task) as on_progress:
+            with _show_progress(task, "asking") as on_progress:
                 generate(
                     task, model.identity, model.completer, path, on_progress, model.hash_rendered
                 )
@@ -214,7 +236,7 @@ def _find_output(task: Task, identity: ModelIdentity) -> Path:
 
 
 @contextmanager
-def _show_progress(task: Task) -> Iterator[Callable[[int], None]]:
+def _show_progress(task: Task, doing: str) -> Iterator[Callable[[int], None]]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -223,7 +245,7 @@ def _show_progress(task: Task) -> Iterator[Callable[[int], None]]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task(f"{task.name} {task.subset}", total=len(task.records))
+        bar = progress.add_task(f"{task.name} {task.subset}, {doing}", total=len(task.records))
         started = False
 
         def show(num_done: int) -> None:
@@ -239,7 +261,15 @@ def _show_progress(task: Task) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def _explain_failures() -> Iterator[None]:
+def explain_failures() -> Iterator[None]:
+    """Turn what evaluation refuses into the command's failure, with its message alone.
+
+    Yields:
+        None: Whatever may be refused belongs inside.
+
+    Raises:
+        Failure: With the message of the refusal.
+    """
     try:
         yield
     except EvalError as error:

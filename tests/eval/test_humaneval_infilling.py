@@ -5,17 +5,19 @@ from pathlib import Path
 import pytest
 
 from fimeval.errors import DataFileError
-from fimeval.task import Task
+from fimeval.references import check_references
+from fimeval.task import Task, with_execution
 from fimeval.tasks import load_task
 from fimeval.tasks.humaneval_infilling import find_problem
 from support.fim_rows import random_span_row, single_line_row, write_rows
+from support.shared import shared_file
 
 NAME = "humaneval-infilling"
 
 
 def score(task: Task, completion: str) -> dict[str, float]:
     """Return the score of one completion of the first row under every rule."""
-    return {rule.name: rule.score(completion, task.records[0].reference) for rule in task.rules}
+    return {rule.name: rule.score(completion, task.records[0]) for rule in task.rules}
 
 
 @pytest.mark.parametrize(
@@ -96,8 +98,8 @@ def test_a_record_carries_the_row(tmp_path: Path) -> None:
     ("rows", "message"),
     [
         (
-            [single_line_row(0, 0) | {"task_id": "MultiLineInfilling/HumanEval/0/L0_L1"}],
-            "line 1: task_id 'MultiLineInfilling/HumanEval/0/L0_L1' is of no known kind",
+            [single_line_row(0, 0) | {"task_id": "NoSuchInfilling/HumanEval/0/L0_L1"}],
+            "line 1: task_id 'NoSuchInfilling/HumanEval/0/L0_L1' is of no known kind",
         ),
         (
             [single_line_row(0, 0), random_span_row(0, "x")],
@@ -106,10 +108,40 @@ def test_a_record_carries_the_row(tmp_path: Path) -> None:
         ([single_line_row(0, 0), single_line_row(0, 0)], "occurs twice"),
         (
             [single_line_row(0, 0), single_line_row(0, 1) | {"prompt": "def f():"}],
-            "line 2: the prompt of a single-line row must end with a newline",
+            "line 2: the prompt of such a row must end with a newline",
         ),
     ],
 )
 def test_bad_rows_are_refused(tmp_path: Path, rows: list[dict[str, str]], message: str) -> None:
     with pytest.raises(DataFileError, match=message):
         load_task(NAME, write_rows(tmp_path / "d.jsonl", rows))
+
+
+def test_another_right_line_passes_by_execution_alone(tmp_path: Path) -> None:
+    row = single_line_row(0, 1)
+    task = with_execution(load_task("humaneval-infilling", write_rows(tmp_path / "d.jsonl", [row])))
+    scores = score(task, "    return 0 + x\ndef more(): (")
+    assert (scores["line-stripped"], scores["line-pass"], scores["own-stop-pass"]) == (
+        0.0,
+        1.0,
+        0.0,
+    )
+    assert score(task, "    return x + 1\n")["line-pass"] == 0.0
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["SingleLineInfilling", "RandomSpanInfillingLight"])
+def test_references_pass_their_tests(name: str) -> None:
+    path = shared_file(f"data/eval/humaneval-infilling/HumanEval-{name}.jsonl.gz")
+    task = with_execution(load_task("humaneval-infilling", path, 20))
+    checks = [check for check in check_references(task) if check.rule.endswith("pass")]
+    assert checks
+    assert [check.is_right for check in checks] == [True] * len(checks)
+
+
+def test_multi_line_files_are_scored_by_execution(tmp_path: Path) -> None:
+    row = single_line_row(0, 1, "    y = x\n    return y\n")
+    row["task_id"] = "MultiLineInfilling/HumanEval/0/L1_L2"
+    task = with_execution(load_task(NAME, write_rows(tmp_path / "d.jsonl", [row])))
+    assert task.subset == "multi-line"
+    assert score(task, "    return x\n") == {"own-stop-stripped": 0.0, "own-stop-pass": 1.0}

@@ -30,8 +30,8 @@ def test_a_rule_that_forgives_too_much_or_too_little_is_found(tmp_path: Path) ->
     task = load_task(
         "humaneval-infilling", write_rows(tmp_path / "d.jsonl", [random_span_row(0, "a")])
     )
-    lax = Rule("lax", "", lambda completion, reference: float(completion in reference))
-    strict = Rule("strict", "", lambda completion, reference: 0.0)
+    lax = Rule.of_texts("lax", "", lambda completion, reference: float(completion in reference))
+    strict = Rule.of_texts("strict", "", lambda completion, reference: 0.0)
     lax_check, strict_check = check_references(replace(task, rules=(lax, strict)))
     assert (lax_check.gold, lax_check.empty, lax_check.is_right) == (1.0, 1.0, False)
     assert (strict_check.gold, strict_check.empty, strict_check.is_right) == (0.0, 0.0, False)

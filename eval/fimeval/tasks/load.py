@@ -6,15 +6,22 @@ from types import MappingProxyType
 
 from fimeval.errors import EvalError
 from fimeval.task import Task, take_first_rows
+from fimeval.tasks.crosscodeeval import load_cceval, load_cceval_fim
 from fimeval.tasks.humaneval_infilling import load_humaneval_infilling
 from fimeval.tasks.random_cursor import load_random_cursor
+from fimeval.tasks.safim import load_safim
 from fimeval.tasks.santacoder_fim import load_santacoder_fim
+from fimeval.tasks.swebench_infill import load_swebench_infill
 
 _LOADERS: Mapping[str, Callable[[Path], Task]] = MappingProxyType(
     {
         "humaneval-infilling": load_humaneval_infilling,
         "santacoder-fim": load_santacoder_fim,
         "random-cursor": load_random_cursor,
+        "safim": load_safim,
+        "cceval": load_cceval,
+        "cceval-fim": load_cceval_fim,
+        "swebench-infill": load_swebench_infill,
     }
 )
 

@@ -24,12 +24,12 @@ SEED = 0
 TASK_ID_START = "SingleLineInfilling/"
 
 RULES = (
-    Rule(
+    Rule.of_texts(
         "rest-of-line",
         "cut at the first newline; equal but for blanks at the end",
         match_rest_of_line,
     ),
-    Rule(
+    Rule.of_texts(
         "line-stripped",
         "cut at the first newline after the first non-blank text; equal after strip()",
         match_line_stripped,

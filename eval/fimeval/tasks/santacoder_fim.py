@@ -51,8 +51,8 @@ def is_nontrivial(record: Record) -> bool:
 
 
 RULES = (
-    Rule("official", "cut at end markers only; equal after strip()", match_official),
-    Rule(
+    Rule.of_texts("official", "cut at end markers only; equal after strip()", match_official),
+    Rule.of_texts(
         "first-line",
         "first non-blank line ahead of end markers; equal after strip()",
         match_first_line,
