@@ -56,11 +56,12 @@ class ServerSettings:
     key_concurrency: int = 32
     """Requests of one API key that are answered at the same time; 0 for no limit."""
     max_connections: int = 800
-    """Most connections at a time; for one more, an idle one is closed, or it is refused."""
+    """Most connections at a time, counted before any TLS handshake. For one more, the oldest
+    without a whole request head goes, then an idle one; if all are answered, it is refused."""
     max_header_bytes: int = 16_384
     """Largest request line and headers together."""
     header_timeout_s: float = 10.0
-    """Seconds in which request line and headers must have arrived."""
+    """Seconds for the TLS handshake, and again for request line and headers."""
     body_timeout_s: float = 10.0
     """Seconds in which the body must have arrived."""
     write_timeout_s: float = 30.0
