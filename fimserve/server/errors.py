@@ -5,7 +5,7 @@
     │   ├── UnsupportedField    400  a field that is understood and cannot be honoured
     │   └── BodyTooSlow         400  the body did not arrive in time (OpenAI's client repeats a 408)
     ├── Unauthenticated         401  no API key, or none that is valid
-    ├── NotAllowed              403  a key without the scope that the path needs; a foreign web page
+    ├── NotAllowed              403  a key without the scope that the path needs; a foreign page
     ├── UnknownRoute            404
     ├── UnknownModel            404
     ├── EventsOff               404  the operator stores no events

@@ -4,6 +4,7 @@ The defaults are written here and nowhere else. Plain values only, so that the c
 compose them with flags, environment and file without importing a web framework.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,6 +25,9 @@ MINIMA: dict[str, float] = {
     "max_header_bytes": 1024,
 }
 """Smallest value of each setting that has one."""
+
+
+HOST_NAME = re.compile(r"[A-Za-z0-9._:-]+")
 
 
 class ServerSettingsError(ValueError):
@@ -47,6 +51,9 @@ class ServerSettings:
     """Certificate chain, PEM. With it and `tls_key` the service speaks https."""
     tls_key: Path | None = None
     """Private key of the certificate, PEM, not encrypted."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names besides `host`, `localhost` and loopback addresses under which the service answers
+    without keys, such as that of a proxy in front. With keys it answers under any name."""
     cors_origins: tuple[str, ...] = ()
     """Web origins, `https://host:port`, whose pages may ask this service; none by default."""
     key_requests_per_s: float = 20.0
@@ -113,6 +120,11 @@ class ServerSettings:
             raise ServerSettingsError("one of tls_cert and tls_key is set; TLS needs both")
         for origin in self.cors_origins:
             _check_origin(origin)
+        for name in self.allowed_hosts:
+            if not HOST_NAME.fullmatch(name):
+                raise ServerSettingsError(
+                    f"allowed_hosts has {name!r}; write names without scheme and port"
+                )
         _check_choice("log_format", self.log_format, LOG_FORMATS)
         _check_choice("log_level", self.log_level, LOG_LEVELS)
 

@@ -19,7 +19,7 @@ from support.waiting import wait_until
 SETTINGS = ServerSettings(
     header_timeout_s=0.3, body_timeout_s=0.3, max_connections=8, max_header_bytes=2048
 )
-GET = b"GET /health HTTP/1.1\r\nhost: test\r\n"
+GET = b"GET /health HTTP/1.1\r\nhost: localhost\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def code_of(answer: RawAnswer) -> str:
     [
         GET + b"x-long: " + b"a" * 3000 + b"\r\n\r\n",
         GET + b"".join(b"x-%d: 1\r\n" % number for number in range(400)) + b"\r\n",
-        b"GET /health?" + b"a" * 3000 + b" HTTP/1.1\r\nhost: test\r\n\r\n",
+        b"GET /health?" + b"a" * 3000 + b" HTTP/1.1\r\nhost: localhost\r\n\r\n",
         GET + b"x-endless: " + b"a" * 1_000_000,
         b"GET /" + b"a" * 1_000_000,
     ],
@@ -106,8 +106,8 @@ def test_a_slow_body_is_refused_in_the_path_s_shape(url: str) -> None:
         b"\x00" * 100,
         b"GET\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
-        b"GET /\xff\xfe HTTP/1.1\r\nhost: test\r\n\r\n",
-        b"CONNECT test:80 HTTP/1.1\r\nhost: test\r\n\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        b"CONNECT test:80 HTTP/1.1\r\nhost: localhost\r\n\r\n",
         GET + b"content-length: -1\r\n\r\n",
         GET + b"content-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
         GET + b"no colon\r\n\r\n",

@@ -35,7 +35,7 @@ def engine() -> FakeEngine:
 
 @pytest.fixture
 def client(engine: FakeEngine, keys: Path) -> Iterator[TestClient]:
-    with TestClient(make_app(engine, ServerSettings(keys=keys))) as client:
+    with TestClient(make_app(engine, ServerSettings(keys=keys)), "http://localhost") as client:
         yield client
 
 
@@ -90,7 +90,7 @@ def test_a_route_that_nobody_thought_of_is_guarded(
     shapes = {"/late": lambda error: PlainTextResponse(error.code, error.status)}
     late = SimpleNamespace(router=router, ERROR_SHAPES=shapes)
     monkeypatch.setattr(app_module, "ROUTES", (*app_module.ROUTES, late))
-    client = TestClient(make_app(engine, ServerSettings(keys=keys)))
+    client = TestClient(make_app(engine, ServerSettings(keys=keys)), "http://localhost")
     refused = client.get("/late")
     assert (refused.status_code, refused.text) == (401, "missing_api_key")
     assert client.get("/late", headers=bearer(add_key(keys, "late"))).status_code == 200
@@ -187,7 +187,7 @@ def test_the_longest_beginning_decides_the_scope_and_words_do_not_run_on() -> No
 
 
 def test_without_keys_any_key_will_do(engine: FakeEngine) -> None:
-    client = TestClient(make_app(engine))
+    client = TestClient(make_app(engine), "http://localhost")
     answer = client.post("/v1/completions", json=COMPLETION, headers=bearer("sk-dummy"))
     assert answer.status_code == 200
     assert engine.last_request.tenant == "local"
