@@ -14,11 +14,11 @@ from typing import Any, cast
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from fimserve import __version__
 from fimserve.server.access import Access
+from fimserve.server.cors import Cors
 from fimserve.server.dialect import ErrorShapes
 from fimserve.server.drain import DrainGate
 from fimserve.server.errors import MethodNotAllowed, ServerError, UnknownRoute, shorten
@@ -73,10 +73,6 @@ ROUTES = (
 )
 """Modules with a `router`, whose first tag is the dialect in metrics. A module may state:
 `ERROR_SHAPES` where its clients read errors otherwise; `SCOPES` and `PUBLIC`, see `access.py`."""
-
-CORS_METHODS = ("GET", "POST", "DELETE")
-CORS_HEADERS = ("authorization", "content-type", "x-api-key", "x-deadline-ms", "x-request-id")
-CORS_EXPOSED = ("retry-after", "x-request-id", "x-should-retry")
 
 
 def make_app(
@@ -142,13 +138,7 @@ def _add_middleware(app: FastAPI, service: Service) -> None:
     app.add_middleware(DrainGate, drain=service.drain)
     app.add_middleware(RequestLog, error_shapes=app.state.error_shapes, metrics=service.metrics)
     if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=CORS_METHODS,
-            allow_headers=CORS_HEADERS,
-            expose_headers=CORS_EXPOSED,
-        )
+        app.add_middleware(Cors, settings=settings)
 
 
 def _gather(name: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ rebinding) passes for the service's own and may read: so without keys the servic
 names that mean this machine, whatever the method.
 """
 
+import logging
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -17,6 +18,8 @@ from fimserve.server.errors import NotAllowed, shorten
 from fimserve.server.settings import ServerSettings
 
 __all__ = ["OriginGate"]
+
+logger = logging.getLogger(__name__)
 
 HARMLESS_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -62,6 +65,7 @@ class OriginGate:
         if method not in HARMLESS_METHODS:
             origin = headers.get("origin")
             if origin is not None and not self._may_send(origin, host or ""):
+                logger.info("a page of %s may not ask (cors_origins)", shorten(origin))
                 raise NotAllowed(
                     "A web page of another origin sent this; cors_origins names those that may.",
                     code="foreign_origin",
