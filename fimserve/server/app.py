@@ -22,6 +22,7 @@ from fimserve.server.cors import Cors
 from fimserve.server.dialect import ErrorShapes
 from fimserve.server.drain import DrainGate
 from fimserve.server.errors import MethodNotAllowed, ServerError, UnknownRoute, shorten
+from fimserve.server.failed_attempts import FailedAttempts
 from fimserve.server.guard import Guard
 from fimserve.server.key_file import KeyFile
 from fimserve.server.key_ring import KeyRing
@@ -133,7 +134,8 @@ def _add_middleware(app: FastAPI, service: Service) -> None:
         public = [path for module in ROUTES for path in getattr(module, "PUBLIC", ())]
         access = Access(_gather("SCOPES"), public)
         app.add_middleware(Throttle, settings=settings)
-        app.add_middleware(Guard, keys=KeyRing(KeyFile(settings.keys)), access=access)
+        keys, failures = KeyRing(KeyFile(settings.keys)), FailedAttempts(settings.failures_per_s)
+        app.add_middleware(Guard, keys=keys, access=access, failures=failures)
     app.add_middleware(OriginGate, settings=settings)
     app.add_middleware(DrainGate, drain=service.drain)
     app.add_middleware(RequestLog, error_shapes=app.state.error_shapes, metrics=service.metrics)

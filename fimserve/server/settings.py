@@ -19,7 +19,7 @@ MINIMA: dict[str, float] = {
     **dict.fromkeys(("max_body_bytes", "max_context_chars", "max_tokens", "max_stop_chars"), 1),
     **dict.fromkeys(("max_prefix_chars", "max_suffix_chars", "max_choices", "key_burst"), 1),
     **dict.fromkeys(("max_snippets", "max_stops", "drain_s"), 0),
-    **dict.fromkeys(("key_requests_per_s", "key_concurrency"), 0),
+    **dict.fromkeys(("key_requests_per_s", "key_concurrency", "failures_per_s"), 0),
     **dict.fromkeys(("header_timeout_s", "body_timeout_s", "write_timeout_s"), 0.1),
     "max_connections": 8,
     "max_header_bytes": 1024,
@@ -62,6 +62,9 @@ class ServerSettings:
     """Requests that one API key may save up and send at once."""
     key_concurrency: int = 32
     """Requests of one API key that are answered at the same time; 0 for no limit."""
+    failures_per_s: float = 2.0
+    """Answers of 401 and 403 per second that one address gets, 30 saved up; more are 429, and not
+    logged one by one. Whoever has a good key is not held up. 0 for no limit."""
     max_connections: int = 800
     """Most connections at a time, counted before any TLS handshake. For one more, the oldest
     without a whole request head goes, then an idle one; if all are answered, it is refused."""

@@ -59,6 +59,7 @@ def test_health_says_what_is_served_and_for_how_long(method: str) -> None:
         assert body == {
             "status": "ok",
             "service": "fimserve",
+            "ready": True,
             "version": __version__,
             "model": "fake-1b",
             "device": "cuda:1",
