@@ -39,15 +39,12 @@ class OriginGate:
         self._has_keys = settings.keys is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand a request on, or refuse it.
+        """Hand a request on, or refuse it with NotAllowed.
 
         Args:
             scope: The request line and headers.
             receive: Handed on.
             send: Handed on.
-
-        Raises:
-            NotAllowed: If a page sent it that may not, or it is for another host.
         """
         if scope["type"] == "http":
             self._check(scope["method"], Headers(scope=scope))
