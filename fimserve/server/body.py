@@ -9,6 +9,7 @@ the dialect's business.
 """
 
 import json
+from collections.abc import Collection
 from contextlib import suppress
 from typing import NoReturn
 
@@ -26,6 +27,8 @@ MAX_VALUES = 100_000
 """Most values in lists and objects together: more than the token ids of the longest prompt."""
 MAX_CONTAINERS = 20_000
 """Most lists and objects: ten times what the largest batch of events has."""
+
+CONTAINERS = frozenset({list, dict})
 
 LARGE_BYTES = 16_384
 """Length from which the faster parser is worth a second look where it refuses."""
@@ -122,12 +125,18 @@ def _check_depth(parsed: dict[str, object]) -> None:
         level = [
             child
             for node in level
-            for child in (node.values() if isinstance(node, dict) else node)
-            if isinstance(child, (dict, list))
+            for child in _containers(node.values() if isinstance(node, dict) else node)
         ]
         if not level:
             return
     raise _too_deep()
+
+
+def _containers(values: Collection[object]) -> list[dict[str, object] | list[object]]:
+    # Lists of token ids are long, and asked all at once.
+    if CONTAINERS.isdisjoint(map(type, values)):
+        return []
+    return [value for value in values if isinstance(value, (dict, list))]
 
 
 def _too_deep() -> BadRequest:

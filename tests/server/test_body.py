@@ -123,6 +123,13 @@ def test_text_full_of_brackets_is_text(prompt: str) -> None:
     assert engine.last_request.prefix == prompt
 
 
+def test_a_body_of_thousands_of_fields_is_refused() -> None:
+    body = {"prompt": "x"} | {f"field{number}": 1 for number in range(1000)}
+    answer = request(FakeEngine(), "POST", "/v1/completions", json=body)
+    assert answer.status_code == 400
+    assert "1001 entries; the limit is 1000" in answer.json()["error"]["message"]
+
+
 def test_the_longest_prompt_of_token_ids_is_no_structure() -> None:
     body = {"prompt": list(range(200)) * 300}
     assert request(FakeEngine(), "POST", "/tokenize", json={"content": "x"} | body).is_success
