@@ -14,7 +14,7 @@ from typing import IO
 
 from fimeval.errors import ServerStartError
 
-READY = re.compile(r"ready at (http://\S+)")
+READY = re.compile(r"ready at (https?://\S+)")
 
 STOP_TIMEOUT_S = 20.0
 """Longer than the service drains."""

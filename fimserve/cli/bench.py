@@ -299,7 +299,7 @@ def hostile(
     model: Annotated[str, typer.Option(help="Model to serve.")] = "embedded",
     output: Output = None,
 ) -> None:
-    """Attack an own server in eight ways and measure what a bystander notices."""
+    """Attack an own server in ten ways and measure what a bystander notices."""
     from fimeval.bench.hostile import HostileSettings
     from fimserve.cli.bench_security import run_hostile_bench
 

@@ -4,12 +4,15 @@ Both start a service with keys of their own; nobody's real key is needed.
 """
 
 import asyncio
+import ssl
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 
-from fimeval.bench.attacks import find_victim
+from fimeval.bench.attacks import ATTACKS, TLS_ATTACKS, Attack, find_victim
+from fimeval.bench.certificate import make_certificate
 from fimeval.bench.health_watch import find_listener
 from fimeval.bench.hostile import HostileSettings, Siege, besiege
 from fimeval.bench.hostile_report import build_hostile_line, build_hostile_table
@@ -54,10 +57,21 @@ def run_hostile_bench(settings: HostileSettings, model: str, output: Path | None
         path = Path(directory) / "keys.json"
         bystander, attacker = (_add_key(path, name, name) for name in ("bystander", "attacker"))
         limits = {"FIMSERVE_SERVER_KEYS": str(path), **ONE_KEY_S_SHARE}
-        with run_own_server(model, limits) as url:
-            victim = find_victim(url, attacker)
-            pid = find_listener(url)
-            sieges = asyncio.run(besiege(url, victim, settings, pid, bystander, show))
+
+        def attack(
+            attacks: Mapping[str, tuple[Attack, int]], tls: ssl.SSLContext | None = None
+        ) -> tuple[Siege, ...]:
+            with run_own_server(model, limits) as url:
+                victim, pid = find_victim(url, attacker), find_listener(url)
+                return asyncio.run(
+                    besiege(url, victim, settings, pid, bystander, show, attacks, tls)
+                )
+
+        sieges = attack(ATTACKS)
+        certificate = make_certificate(Path(directory))
+        limits["FIMSERVE_SERVER_TLS_CERT"] = str(certificate.path)
+        limits["FIMSERVE_SERVER_TLS_KEY"] = str(certificate.key_path)
+        sieges += attack(TLS_ATTACKS, ssl.create_default_context(cafile=certificate.path))
     line = build_hostile_line(ONE_KEY_S_SHARE, sieges, settings, describe_provenance(), find_gpu())
     publish(build_hostile_table(sieges, settings), line, output)
 

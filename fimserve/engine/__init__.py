@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         EngineClosed,
         EngineError,
         InvalidRequest,
+        NothingInTime,
         QueueFull,
     )
     from fimserve.engine.model_card import ModelCard
@@ -49,6 +50,7 @@ __all__ = [
     "InvalidRequest",
     "ModelCard",
     "ModelError",
+    "NothingInTime",
     "QueueFull",
     "TokenLogprob",
     "Usage",
@@ -65,6 +67,7 @@ _HOMES = {
         "EngineClosed",
         "EngineError",
         "InvalidRequest",
+        "NothingInTime",
         "QueueFull",
     ],
     "model_card": ["ModelCard"],

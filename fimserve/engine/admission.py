@@ -102,6 +102,17 @@ class Admission:
         together_ms = self._compute_ms(load.num_tokens_ahead + num_tokens, load.num_decoding)
         return max(place_ms + alone_ms, together_ms)
 
+    def expect_step_ms(self, num_tokens: int) -> float:
+        """Return the time of a step, or of several full ones, with so many tokens of prompts.
+
+        Args:
+            num_tokens: Tokens; 0 for a step in which everybody only writes.
+
+        Returns:
+            The time; 0 while nothing has been measured.
+        """
+        return max(self.least_step_ms, self._compute_ms(num_tokens, 0))
+
     def check(self, load: Load, num_tokens: int, deadline_in_ms: float | None) -> None:
         """Let a request in, or refuse it.
 
@@ -123,7 +134,9 @@ class Admission:
         has_place = load.num_ahead + load.num_running < load.num_places
         is_free = has_place and not load.num_tokens_ahead
         if is_free and deadline_in_ms > 0:
-            return  # an engine with nothing else to do always tries, and measures anew
+            # An engine with nothing else to do always tries: it measures anew, and what it computes
+            # is there at the next key, however long the whole prompt takes.
+            return
         expected_ms = self.expect_ms(load, num_tokens)
         if expected_ms > deadline_in_ms or deadline_in_ms <= 0:
             raise QueueFull(

@@ -40,6 +40,12 @@ class Answer:
     _num_told: int = field(default=0)
 
     @property
+    def has_nothing(self) -> bool:
+        """Whether text is wanted and there is none, not of any completion."""
+        is_written = any(one.finish or one.num_new for one in self.generations.values())
+        return self.ticket.request.max_tokens > 0 and not is_written
+
+    @property
     def is_finished(self) -> bool:
         """Whether every completion has been told to its end."""
         return self._num_told == len(self.generations)
@@ -52,7 +58,7 @@ class Answer:
 
         Args:
             now_ms: The present.
-            step_ms: How long a step takes at least.
+            step_ms: How long the next step is expected to take.
 
         Returns:
             Whether it does.

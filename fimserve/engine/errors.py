@@ -4,6 +4,7 @@ EngineError
 ├── InvalidRequest       a field's value, its limit, and what to send instead
 │   └── AdapterNotFound  no such LoRA adapter, or it is not loaded
 ├── QueueFull            too busy to answer in time; when to come back
+│   └── NothingInTime    the deadline came before any text
 ├── EngineClosed         the engine no longer takes requests
 └── BrokenEngine         a count of the engine's own does not add up
 """
@@ -32,6 +33,13 @@ class QueueFull(EngineError):
     def __init__(self, message: str, retry_after_ms: float) -> None:
         super().__init__(message)
         self.retry_after_ms = retry_after_ms
+
+
+class NothingInTime(QueueFull):
+    """Says that the deadline came before any text, and when the prompt would be computed.
+
+    What was computed of it stays in the cache: who asks again continues from there.
+    """
 
 
 class EngineClosed(EngineError):

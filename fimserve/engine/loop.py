@@ -17,7 +17,7 @@ from torch import Tensor
 from fimserve.engine.adapters import Adapters, LoadedAdapter
 from fimserve.engine.answer import Answer, make_empty_end
 from fimserve.engine.completion import FinishReason
-from fimserve.engine.errors import BrokenEngine, EngineError, QueueFull
+from fimserve.engine.errors import BrokenEngine, EngineError, NothingInTime, QueueFull
 from fimserve.engine.generation import Generation
 from fimserve.engine.generation_factory import GenerationFactory
 from fimserve.engine.kv_manager import CacheKey, KvManager
@@ -302,10 +302,22 @@ class EngineLoop:
         answer.num_begun = len(answer.sequences)
 
     def _end_overdue(self) -> None:
-        now_ms, step_ms = self.parts.now_ms(), self.parts.scheduler.least_step_ms
+        now_ms, step_ms = self.parts.now_ms(), self.parts.scheduler.next_step_ms
         for ticket, answer in list(self._answers.items()):
-            if answer.is_overdue(now_ms, step_ms):
+            if not answer.is_overdue(now_ms, step_ms):
+                continue
+            if answer.has_nothing:
+                self._miss(ticket, answer)
+            else:
                 self.end(ticket, "length")
+
+    def _miss(self, ticket: Ticket, answer: Answer) -> None:
+        """End a request for which nothing was written in time: an empty text would be no answer."""
+        rest_ms = self.parts.scheduler.expect_rest_ms(answer.sequences[0])
+        self._forget(ticket)
+        error = NothingInTime("nothing was written by the deadline", max(rest_ms, 1.0))
+        _log_refusal(error)
+        ticket.deliver(error)
 
     def _finish(self, answer: Answer) -> None:
         self._remember(answer)

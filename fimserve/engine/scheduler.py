@@ -86,9 +86,22 @@ class Scheduler:
     # --- sequences come, move on and go -----------------------------------------------------------
 
     @property
-    def least_step_ms(self) -> float:
-        """Milliseconds of a step without prompts, lately; 0 before there was one."""
-        return self._admission.least_step_ms
+    def next_step_ms(self) -> float:
+        """Milliseconds that the next step will take, as things are; 0 before there was one."""
+        prompts = (s for s in (*self._running, *self._waiting) if not s.is_decoding)
+        num_tokens = min(self._settings.max_step_tokens, sum(s.num_left for s in prompts))
+        return self._admission.expect_step_ms(num_tokens)
+
+    def expect_rest_ms(self, sequence: Sequence) -> float:
+        """Return how long the rest of a sequence's prompt would take, with nothing else to do.
+
+        Args:
+            sequence: One whose prompt is not computed.
+
+        Returns:
+            The time; 0 while nothing has been measured.
+        """
+        return self._admission.expect_step_ms(sequence.num_left)
 
     def add(self, sequence: Sequence, now_ms: float, is_admitted: bool = False) -> None:
         """Take a sequence in.

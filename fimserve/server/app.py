@@ -14,14 +14,15 @@ from typing import Any, cast
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from fimserve import __version__
 from fimserve.server.access import Access
+from fimserve.server.cors import Cors
 from fimserve.server.dialect import ErrorShapes
 from fimserve.server.drain import DrainGate
 from fimserve.server.errors import MethodNotAllowed, ServerError, UnknownRoute, shorten
+from fimserve.server.failed_attempts import FailedAttempts
 from fimserve.server.guard import Guard
 from fimserve.server.key_file import KeyFile
 from fimserve.server.key_ring import KeyRing
@@ -73,10 +74,6 @@ ROUTES = (
 )
 """Modules with a `router`, whose first tag is the dialect in metrics. A module may state:
 `ERROR_SHAPES` where its clients read errors otherwise; `SCOPES` and `PUBLIC`, see `access.py`."""
-
-CORS_METHODS = ("GET", "POST", "DELETE")
-CORS_HEADERS = ("authorization", "content-type", "x-api-key", "x-deadline-ms", "x-request-id")
-CORS_EXPOSED = ("retry-after", "x-request-id", "x-should-retry")
 
 
 def make_app(
@@ -137,18 +134,13 @@ def _add_middleware(app: FastAPI, service: Service) -> None:
         public = [path for module in ROUTES for path in getattr(module, "PUBLIC", ())]
         access = Access(_gather("SCOPES"), public)
         app.add_middleware(Throttle, settings=settings)
-        app.add_middleware(Guard, keys=KeyRing(KeyFile(settings.keys)), access=access)
+        keys, failures = KeyRing(KeyFile(settings.keys)), FailedAttempts(settings.failures_per_s)
+        app.add_middleware(Guard, keys=keys, access=access, failures=failures)
     app.add_middleware(OriginGate, settings=settings)
     app.add_middleware(DrainGate, drain=service.drain)
     app.add_middleware(RequestLog, error_shapes=app.state.error_shapes, metrics=service.metrics)
     if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=CORS_METHODS,
-            allow_headers=CORS_HEADERS,
-            expose_headers=CORS_EXPOSED,
-        )
+        app.add_middleware(Cors, settings=settings)
 
 
 def _gather(name: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """One HTTP connection, with bounds on what comes before a request is one.
 
-uvicorn's httptools protocol reads a request line and headers of any size, waits for them for ever,
-and keeps any number of connections. The application cannot help: it is not asked yet.
+uvicorn's httptools protocol reads a request line and headers of any size and waits for them for
+ever. The application cannot help: it is not asked yet. How many connections there are is for
+`guests.py` to say.
 """
 
 import json
@@ -12,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fimserve.server.answer import openai_error_body
 from fimserve.server.errors import BadRequest, EngineUnavailable, HeadersTooLarge, ServerError
+from fimserve.server.guests import Guest, Guests, Stage
 from fimserve.server.settings import ServerSettings
 
 __all__ = ["BoundedConnection"]
@@ -28,12 +30,18 @@ class BoundedConnection(HttpToolsProtocol):
 
     Args:
         settings: The bounds.
+        guests: Who is connected.
+        guest: Whose connection this is.
         **uvicorn: What uvicorn gives to its protocols.
     """
 
-    def __init__(self, settings: ServerSettings, **uvicorn: Any) -> None:
+    def __init__(
+        self, settings: ServerSettings, guests: Guests, guest: Guest, **uvicorn: Any
+    ) -> None:
         super().__init__(**uvicorn)
         self._settings = settings
+        self._guests = guests
+        self._guest = guest
         self._timer: TimerHandle | None = None
         self._write_timer: TimerHandle | None = None
         self._is_refused = False
@@ -43,9 +51,11 @@ class BoundedConnection(HttpToolsProtocol):
         """What arrived of a head that is not whole: the parser keeps a header until it ends."""
 
     @property
-    def is_idle(self) -> bool:
-        """Whether no request is being read or answered."""
-        return not self._is_in_head and self.cycle is not None and self.cycle.response_complete
+    def stage(self) -> Stage:
+        """Whether a request is awaited, being answered, or neither."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            return "busy"
+        return "waiting" if self._is_in_head or self.cycle is None else "idle"
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Begin, or refuse one connection too many.
@@ -54,8 +64,10 @@ class BoundedConnection(HttpToolsProtocol):
             transport: The socket.
         """
         super().connection_made(transport)
-        limit = self._settings.max_connections
-        if len(self.connections) > limit and not self._close_an_idle_one():
+        self._guest.find_stage = lambda: self.stage
+        self._guest.show_out = transport.abort
+        if self._guest.is_refused:
+            limit = self._settings.max_connections
             self._refuse(EngineUnavailable(f"{limit} connections are open, which is the limit."))
             return
         self._start_timer()
@@ -66,6 +78,7 @@ class BoundedConnection(HttpToolsProtocol):
         Args:
             exc: Why.
         """
+        self._guests.leave(self._guest)
         self._stop_timer()
         self._stop_write_timer()
         super().connection_lost(exc)
@@ -158,13 +171,6 @@ class BoundedConnection(HttpToolsProtocol):
             msg: Not used: uvicorn's wording.
         """
         self._refuse(BadRequest("This is no HTTP request that can be understood."))
-
-    def _close_an_idle_one(self) -> bool:
-        for other in self.connections:
-            if isinstance(other, BoundedConnection) and other.is_idle:
-                other.transport.close()
-                return True
-        return False
 
     def _refuse_head(self) -> None:
         limit = self._settings.max_header_bytes

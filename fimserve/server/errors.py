@@ -5,7 +5,7 @@
     │   ├── UnsupportedField    400  a field that is understood and cannot be honoured
     │   └── BodyTooSlow         400  the body did not arrive in time (OpenAI's client repeats a 408)
     ├── Unauthenticated         401  no API key, or none that is valid
-    ├── NotAllowed              403  a key without the scope that the path needs; a foreign web page
+    ├── NotAllowed              403  a key without the scope that the path needs; a foreign page
     ├── UnknownRoute            404
     ├── UnknownModel            404
     ├── EventsOff               404  the operator stores no events
@@ -14,6 +14,7 @@
     ├── HeadersTooLarge         431
     ├── EngineBusy              429  cannot answer in time; Retry-After says when
     ├── TooManyRequests         429  more than this API key may send
+    │   └── TooManyFailures     429  an address that sends wrong keys, or none, again and again
     ├── RequestCancelled        499  the engine gave the request up
     ├── InternalError           500
     ├── EventsUnavailable       503  nothing was stored; Retry-After says when to send again
@@ -46,6 +47,7 @@ __all__ = [
     "NotAllowed",
     "RequestCancelled",
     "ServerError",
+    "TooManyFailures",
     "TooManyRequests",
     "Unauthenticated",
     "UnknownModel",
@@ -195,6 +197,12 @@ class TooManyRequests(ServerError):
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     default_code = "rate_limit_exceeded"
+
+
+class TooManyFailures(TooManyRequests):
+    """An address has been refused too often for want of a good key."""
+
+    default_code = "too_many_failures"
 
 
 class RequestCancelled(ServerError):

@@ -5,7 +5,6 @@ is answered, and who asks anew gets 503 and the end of the connection. Only then
 """
 
 import asyncio
-import functools
 import socket
 import ssl
 import time
@@ -16,6 +15,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from fimserve.server.connection import BoundedConnection
+from fimserve.server.door import Door
+from fimserve.server.guests import Guest, Guests
 from fimserve.server.service import Service
 
 __all__ = ["HttpServer"]
@@ -27,6 +28,8 @@ GRACE_S = 1.0
 """Time in which a request that was on its way when the service was told to stop gets its 503."""
 
 POLL_S = 0.05
+
+LOOPBACK = "127.0.0.1"
 
 
 class HttpServer(uvicorn.Server):
@@ -41,14 +44,12 @@ class HttpServer(uvicorn.Server):
         self._service = cast(Service, app.state.service)
         self._on_ready = on_ready
         settings = self._service.settings
+        self._guests = Guests(settings.max_connections)
         super().__init__(
             uvicorn.Config(
                 app,
                 port=0,
-                http=cast(
-                    type[asyncio.Protocol],
-                    functools.partial(BoundedConnection, settings),
-                ),
+                http=BoundedConnection,
                 log_config=None,
                 # One line a request is written by the application, with an id and without text.
                 access_log=False,
@@ -70,7 +71,17 @@ class HttpServer(uvicorn.Server):
         Args:
             sockets: Bound sockets; None binds a free port of loopback.
         """
-        await super().startup(sockets)
+        await super().startup([])  # all but the listening, which is for doors
+        for listener in sockets or [socket.create_server((LOOPBACK, 0))]:
+            door = Door(
+                listener,
+                self._guests,
+                self._make_connection,
+                self.config.ssl,
+                self._service.settings.header_timeout_s,
+                self.config.backlog,
+            )
+            self.servers.append(cast(asyncio.base_events.Server, door))
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -84,6 +95,16 @@ class HttpServer(uvicorn.Server):
             server.close()
         await self._drain()
         await super().shutdown(sockets)
+
+    def _make_connection(self, guest: Guest) -> BoundedConnection:
+        return BoundedConnection(
+            self._service.settings,
+            self._guests,
+            guest,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
 
     async def _drain(self) -> None:
         began_s = time.monotonic()

@@ -114,18 +114,18 @@ def _inline(node: object, definitions: dict[str, object]) -> object:
     return {key: _inline(child, definitions) for key, child in node.items()}
 
 
-def _check_sizes(node: object, field: str = "") -> None:
+def _check_sizes(node: dict[str, object] | list[object], field: str = "") -> None:
     """Refuse what takes seconds to look at entry by entry; only token ids come in thousands."""
-    if not isinstance(node, list | dict):
-        return
-    is_ids = isinstance(node, list) and all(type(item) is int for item in node)
-    if field and len(node) > MAX_ENTRIES and not is_ids:
+    is_ids = isinstance(node, list) and {int}.issuperset(map(type, node))
+    if len(node) > MAX_ENTRIES and not is_ids:
         raise BadRequest(
-            f"{field} holds {len(node)} entries; the limit is {MAX_ENTRIES}.", param=field
+            f"{field or 'The body'} holds {len(node)} entries; the limit is {MAX_ENTRIES}.",
+            param=field or None,
         )
     if not is_ids:
         for key, item in node.items() if isinstance(node, dict) else enumerate(node):
-            _check_sizes(item, field or _show_step(key))
+            if isinstance(item, (list, dict)):
+                _check_sizes(item, field or _show_step(key))
 
 
 def _first_problem(error: ValidationError) -> tuple[str, str, str | None]:

@@ -6,7 +6,7 @@ from starlette.requests import HTTPConnection
 
 from fimserve.server.api_key import SCOPES, Scope
 
-__all__ = ["LOCAL", "Principal", "Scope", "principal_of"]
+__all__ = ["LOCAL", "STRANGER", "Principal", "Scope", "principal_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,10 @@ class Principal:
 
 LOCAL = Principal("local", frozenset(SCOPES))
 """Everybody, on a service that asks for no keys."""
+
+
+STRANGER = Principal("", frozenset())
+"""Whoever asks for a public path without a good key, on a service that has keys."""
 
 
 def principal_of(connection: HTTPConnection) -> Principal:

@@ -18,6 +18,7 @@ from fimserve.server.errors import (
     ClientDisconnected,
     InternalError,
     ServerError,
+    TooManyFailures,
 )
 from fimserve.server.metrics import Metrics
 from fimserve.server.request_record import RequestRecord, record_of
@@ -99,7 +100,8 @@ def _request_id(scope: Scope) -> str:
 
 def _log(record: RequestRecord) -> None:
     fields = record.describe()
-    level = logging.DEBUG if record.route in QUIET_ROUTES else logging.INFO
+    is_quiet = record.route in QUIET_ROUTES or record.refusal == TooManyFailures.default_code
+    level = logging.DEBUG if is_quiet else logging.INFO
     # `fields` is for a log of JSON objects.
     line = " ".join(f"{name}={value}" for name, value in fields.items())
     logger.log(level, line, extra={"fields": fields})

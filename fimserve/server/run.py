@@ -155,6 +155,8 @@ async def _run(asked: CompletionRequest, request: Request) -> AsyncGenerator[Com
                         raise RequestCancelled("The request was cancelled before it was complete.")
                     yield delta
         except TimeUp:
+            if asked.max_tokens and not told.has_news:
+                raise EngineBusy("Nothing was written by the deadline.") from None
             for delta in told.make_ends(record.elapsed_ms):
                 record.usage, record.finish = delta.usage, delta.finish_reason
                 yield delta
@@ -171,6 +173,8 @@ class _Told:
 
     def __init__(self, num_choices: int) -> None:
         self._open = set(range(num_choices))
+        self.has_news = False
+        """Whether a text was told, or that there is none."""
         self._num_tokens = 0
         self._num_prompt_tokens = 0
 
@@ -178,6 +182,7 @@ class _Told:
         """Note a delta."""
         self._num_tokens += len(delta.token_ids)
         self._num_prompt_tokens = max(self._num_prompt_tokens, delta.prompt_tokens)
+        self.has_news = self.has_news or bool(delta.text) or delta.finish_reason is not None
         if delta.finish_reason is not None:
             self._open.discard(delta.index)
 

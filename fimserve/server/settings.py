@@ -4,6 +4,7 @@ The defaults are written here and nowhere else. Plain values only, so that the c
 compose them with flags, environment and file without importing a web framework.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,12 +19,15 @@ MINIMA: dict[str, float] = {
     **dict.fromkeys(("max_body_bytes", "max_context_chars", "max_tokens", "max_stop_chars"), 1),
     **dict.fromkeys(("max_prefix_chars", "max_suffix_chars", "max_choices", "key_burst"), 1),
     **dict.fromkeys(("max_snippets", "max_stops", "drain_s"), 0),
-    **dict.fromkeys(("key_requests_per_s", "key_concurrency"), 0),
+    **dict.fromkeys(("key_requests_per_s", "key_concurrency", "failures_per_s"), 0),
     **dict.fromkeys(("header_timeout_s", "body_timeout_s", "write_timeout_s"), 0.1),
     "max_connections": 8,
     "max_header_bytes": 1024,
 }
 """Smallest value of each setting that has one."""
+
+
+HOST_NAME = re.compile(r"[A-Za-z0-9._:-]+")
 
 
 class ServerSettingsError(ValueError):
@@ -47,6 +51,9 @@ class ServerSettings:
     """Certificate chain, PEM. With it and `tls_key` the service speaks https."""
     tls_key: Path | None = None
     """Private key of the certificate, PEM, not encrypted."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names besides `host`, `localhost` and loopback addresses under which the service answers
+    without keys, such as that of a proxy in front. With keys it answers under any name."""
     cors_origins: tuple[str, ...] = ()
     """Web origins, `https://host:port`, whose pages may ask this service; none by default."""
     key_requests_per_s: float = 20.0
@@ -55,12 +62,16 @@ class ServerSettings:
     """Requests that one API key may save up and send at once."""
     key_concurrency: int = 32
     """Requests of one API key that are answered at the same time; 0 for no limit."""
+    failures_per_s: float = 2.0
+    """Answers of 401 and 403 per second that one address gets, 30 saved up; more are 429, and not
+    logged one by one. Whoever has a good key is not held up. 0 for no limit."""
     max_connections: int = 800
-    """Most connections at a time; for one more, an idle one is closed, or it is refused."""
+    """Most connections at a time, counted before any TLS handshake. For one more, the oldest
+    without a whole request head goes, then an idle one; if all are answered, it is refused."""
     max_header_bytes: int = 16_384
     """Largest request line and headers together."""
     header_timeout_s: float = 10.0
-    """Seconds in which request line and headers must have arrived."""
+    """Seconds for the TLS handshake, and again for request line and headers."""
     body_timeout_s: float = 10.0
     """Seconds in which the body must have arrived."""
     write_timeout_s: float = 30.0
@@ -112,6 +123,11 @@ class ServerSettings:
             raise ServerSettingsError("one of tls_cert and tls_key is set; TLS needs both")
         for origin in self.cors_origins:
             _check_origin(origin)
+        for name in self.allowed_hosts:
+            if not HOST_NAME.fullmatch(name):
+                raise ServerSettingsError(
+                    f"allowed_hosts has {name!r}; write names without scheme and port"
+                )
         _check_choice("log_format", self.log_format, LOG_FORMATS)
         _check_choice("log_level", self.log_level, LOG_LEVELS)
 

@@ -25,7 +25,7 @@ METRIC = re.compile(r"\bfimserve_[a-z0-9_]+\b")
 
 def list_metrics() -> set[str]:
     """Return the name of every sample that a service can have."""
-    client = TestClient(make_app(FakeEngine()))
+    client = TestClient(make_app(FakeEngine()), "http://localhost")
     client.post("/v1/completions", json={"prompt": "x"})
     client.post("/v1/completions", json={"prompt": 5})
     families = text_string_to_metric_families(client.get("/metrics").text)

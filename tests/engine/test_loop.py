@@ -8,7 +8,13 @@ from dataclasses import replace
 import pytest
 from torch import Tensor
 
-from fimserve.engine import CompletionRequest, EngineSettings, InvalidRequest, QueueFull
+from fimserve.engine import (
+    CompletionRequest,
+    EngineSettings,
+    InvalidRequest,
+    NothingInTime,
+    QueueFull,
+)
 from fimserve.engine.runner import Runner
 from fimserve.engine.scheduler import WorkItem
 from fimserve.engine.text_stream import TextStream
@@ -191,6 +197,59 @@ def test_a_step_that_would_end_too_late_is_not_begun(
         assert usage is not None
         assert usage.completion_tokens > 0
         assert deadline_ms - 10 <= usage.e2e_ms <= deadline_ms
+
+
+def test_a_prompt_that_takes_too_long_is_refused_at_the_deadline_and_continued_by_the_next(
+    tiny_model: LoadedModel,
+) -> None:
+    clock = FakeClock()
+    hand = HandLoop(tiny_model, replace(SMALL, max_step_tokens=8), now_ms=clock)
+    request = replace(LONG, prefix=LONG.prefix * 8, deadline_ms=50, session="file")
+    num_missed = 0
+    while True:
+        asked = hand.ask(request)
+        while not asked.is_over:
+            hand.loop.step()
+            clock.time_ms += 20
+        (last,) = asked.deliveries[-1:]
+        if not isinstance(last, NothingInTime):
+            break
+        assert asked.deliveries == [last]
+        assert last.retry_after_ms >= 1
+        hand.loop.check_integrity()
+        num_missed += 1
+        assert num_missed < 10
+    # What each try computed was there for the next one: in the end there was time to write.
+    assert num_missed >= 2
+    assert asked.text
+    assert reason_of(asked) == "length"
+
+
+def test_no_step_is_begun_that_a_prompt_of_others_makes_too_long(
+    tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step with a piece of prompt takes ten times as long as one without."""
+    clock = FakeClock()
+    run = Runner.run
+
+    def run_slowly(self: Runner, items: list[WorkItem], slots: list[int]) -> Tensor:
+        clock.time_ms += 100 if any(item.is_prefill for item in items) else 10
+        return run(self, items, slots)
+
+    monkeypatch.setattr(Runner, "run", run_slowly)
+    hand = HandLoop(tiny_model, replace(SMALL, max_step_tokens=16), now_ms=clock)
+    hand.complete(REQUEST)
+    mine = hand.ask(replace(LONG, deadline_ms=900))
+    while not mine.token_ids:
+        hand.loop.step()
+    clock.time_ms = mine.ticket.arrived_ms + 850
+    hand.ask(replace(REQUEST, prefix="another = file\n" * 20))
+    while not mine.is_over:
+        hand.loop.step()
+    usage = mine.deltas[-1].usage
+    assert usage is not None
+    assert mine.text
+    assert usage.e2e_ms <= 900
 
 
 def test_steps_that_were_slow_once_do_not_end_answers_for_ever(tiny_model: LoadedModel) -> None:

@@ -16,7 +16,7 @@ def engine() -> FakeEngine:
 
 @pytest.fixture
 def client(engine: FakeEngine) -> TestClient:
-    return TestClient(make_app(engine))
+    return TestClient(make_app(engine), "http://localhost")
 
 
 def test_a_loaded_adapter_is_a_model_of_its_own(engine: FakeEngine, client: TestClient) -> None:

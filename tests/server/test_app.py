@@ -50,7 +50,7 @@ def test_wrong_method_says_which_one_is_right() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_health_says_what_is_served_and_for_how_long(method: str) -> None:
-    with TestClient(make_app(FakeEngine(), device="cuda:1")) as client:
+    with TestClient(make_app(FakeEngine(), device="cuda:1"), "http://localhost") as client:
         answer = client.request(method, "/health")
     assert answer.status_code == 200
     if method == "GET":
@@ -59,6 +59,7 @@ def test_health_says_what_is_served_and_for_how_long(method: str) -> None:
         assert body == {
             "status": "ok",
             "service": "fimserve",
+            "ready": True,
             "version": __version__,
             "model": "fake-1b",
             "device": "cuda:1",
@@ -83,7 +84,7 @@ def test_health_is_bad_once_the_engine_has_stopped() -> None:
 
 def test_engine_is_closed_when_the_service_stops() -> None:
     engine = FakeEngine()
-    with TestClient(make_app(engine)):
+    with TestClient(make_app(engine), "http://localhost"):
         assert not engine.is_closed
     assert engine.is_closed
 

@@ -1,5 +1,6 @@
 """What comes before a request is one has bounds, and who goes past them is told so."""
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -11,13 +12,14 @@ import pytest
 
 from fimserve.server.settings import ServerSettings
 from support.fake_engine import FakeEngine
-from support.live_server import serve_in_thread
+from support.live_server import run_server, serve_in_thread
 from support.raw_http import RawAnswer, connect, exchange, read_to_end, render_post
+from support.waiting import wait_until
 
 SETTINGS = ServerSettings(
     header_timeout_s=0.3, body_timeout_s=0.3, max_connections=8, max_header_bytes=2048
 )
-GET = b"GET /health HTTP/1.1\r\nhost: test\r\n"
+GET = b"GET /health HTTP/1.1\r\nhost: localhost\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def code_of(answer: RawAnswer) -> str:
     [
         GET + b"x-long: " + b"a" * 3000 + b"\r\n\r\n",
         GET + b"".join(b"x-%d: 1\r\n" % number for number in range(400)) + b"\r\n",
-        b"GET /health?" + b"a" * 3000 + b" HTTP/1.1\r\nhost: test\r\n\r\n",
+        b"GET /health?" + b"a" * 3000 + b" HTTP/1.1\r\nhost: localhost\r\n\r\n",
         GET + b"x-endless: " + b"a" * 1_000_000,
         b"GET /" + b"a" * 1_000_000,
     ],
@@ -104,8 +106,8 @@ def test_a_slow_body_is_refused_in_the_path_s_shape(url: str) -> None:
         b"\x00" * 100,
         b"GET\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
-        b"GET /\xff\xfe HTTP/1.1\r\nhost: test\r\n\r\n",
-        b"CONNECT test:80 HTTP/1.1\r\nhost: test\r\n\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        b"CONNECT test:80 HTTP/1.1\r\nhost: localhost\r\n\r\n",
         GET + b"content-length: -1\r\n\r\n",
         GET + b"content-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
         GET + b"no colon\r\n\r\n",
@@ -118,15 +120,35 @@ def test_what_is_no_http_is_refused_and_ended(url: str, garbage: bytes) -> None:
     assert "Traceback" not in answer.text
 
 
-def test_one_connection_too_many_is_refused_with_the_time_to_come_back(url: str) -> None:
-    with ExitStack() as stack:
-        for _ in range(SETTINGS.max_connections):
-            stack.enter_context(connect(url)).sendall(b"GET")
+def test_one_connection_too_many_is_refused_with_the_time_to_come_back() -> None:
+    gate = asyncio.Event()
+    engine = FakeEngine([gate, "late"])
+    body = json.dumps({"prompt": "x"}).encode()
+    with run_server(engine, SETTINGS) as (server, url), ExitStack() as stack:
+        clients = [stack.enter_context(connect(url)) for _ in range(SETTINGS.max_connections)]
+        for client in clients:
+            client.sendall(render_post("/v1/completions", body))
+        wait_until(lambda: engine.num_open == len(clients))
         answer = exchange(url, GET + b"\r\n")
+        server.servers[0].get_loop().call_soon_threadsafe(gate.set)
+        served = [read_to_end(client).status for client in clients]
     assert answer.status == 503
     assert code_of(answer) == "unavailable"
     assert "x-should-retry: false" in answer.text
     assert "retry-after: 1" in answer.text
+    assert served == [200] * len(clients)
+
+
+@pytest.mark.parametrize("start", [b"", GET])
+def test_for_a_newcomer_the_oldest_that_has_not_asked_goes(url: str, start: bytes) -> None:
+    with ExitStack() as stack:
+        silent = [stack.enter_context(connect(url)) for _ in range(SETTINGS.max_connections)]
+        for client in silent:
+            client.sendall(start)
+        statuses = [exchange(url, GET + b"connection: close\r\n\r\n").status for _ in range(3)]
+        silent[0].settimeout(15)
+        assert silent[0].recv(1) == b""
+    assert statuses == [200] * 3
 
 
 def test_for_one_connection_too_many_an_idle_one_goes(url: str) -> None:

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from fimserve.engine import CompletionDelta, QueueFull
+from fimserve.engine import CompletionDelta, NothingInTime, QueueFull
 from support.asgi import request
 from support.fake_engine import USAGE, FakeEngine
 
@@ -62,10 +62,33 @@ def test_every_choice_gets_an_end() -> None:
     ]
 
 
-def test_nothing_written_by_then_is_an_empty_answer() -> None:
-    status, text = ask(FakeEngine([never()]), "40")
-    assert status == 200
-    assert json.loads(text)["choices"][0]["text"] == ""
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("begun", [[], [CompletionDelta("", (1,))]], ids=["nothing", "no text"])
+def test_nothing_written_by_then_is_a_429_and_no_empty_answer(
+    begun: list[CompletionDelta], stream: bool
+) -> None:
+    engine = FakeEngine([*begun, never()])
+    headers = {"x-deadline-ms": "40"}
+    body = AREA | {"stream": stream}
+    answer = request(engine, "POST", "/v1/completions", json=body, headers=headers)
+    assert answer.status_code == 429
+    assert answer.headers["x-should-retry"] == "false"
+    assert int(answer.headers["retry-after"]) >= 1
+    assert "deadline" in answer.json()["error"]["message"]
+    assert engine.num_open == 0
+
+
+def test_an_engine_that_had_nothing_in_time_says_when_to_come_back() -> None:
+    engine = FakeEngine([NothingInTime("nothing was written by the deadline", 2500.0)])
+    headers = {"x-deadline-ms": "60000"}
+    answer = request(engine, "POST", "/v1/completions", json=AREA, headers=headers)
+    assert answer.status_code == 429
+    assert answer.headers["retry-after"] == "3"
+
+
+def test_a_model_that_has_nothing_to_say_says_so_with_200() -> None:
+    engine = FakeEngine([CompletionDelta("", (), "stop", USAGE)])
+    assert ask(engine, "60000")[0] == 200
 
 
 @pytest.mark.parametrize(

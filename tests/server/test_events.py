@@ -45,7 +45,7 @@ def client(url: str) -> Iterator[TestClient]:
 
 def serve(store: EventStore | None, settings: ServerSettings | None = None) -> TestClient:
     """Return a client of a service with this store, which is closed at the end of `with`."""
-    return TestClient(make_app(FakeEngine(), settings, event_store=store))
+    return TestClient(make_app(FakeEngine(), settings, event_store=store), "http://localhost")
 
 
 def send(client: TestClient, *events: object) -> Any:

@@ -1,5 +1,6 @@
 """With keys, no route answers without one: those that exist, those to come, those that do not."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from fimserve.server import app as app_module
 from fimserve.server.access import Access
 from fimserve.server.api_key import Scope
 from fimserve.server.app import make_app
+from fimserve.server.failed_attempts import SAVED_UP
 from fimserve.server.key_file import KeyFile
 from fimserve.server.settings import ServerSettings
 from support.fake_engine import FakeEngine
@@ -35,7 +37,7 @@ def engine() -> FakeEngine:
 
 @pytest.fixture
 def client(engine: FakeEngine, keys: Path) -> Iterator[TestClient]:
-    with TestClient(make_app(engine, ServerSettings(keys=keys))) as client:
+    with TestClient(make_app(engine, ServerSettings(keys=keys)), "http://localhost") as client:
         yield client
 
 
@@ -90,7 +92,7 @@ def test_a_route_that_nobody_thought_of_is_guarded(
     shapes = {"/late": lambda error: PlainTextResponse(error.code, error.status)}
     late = SimpleNamespace(router=router, ERROR_SHAPES=shapes)
     monkeypatch.setattr(app_module, "ROUTES", (*app_module.ROUTES, late))
-    client = TestClient(make_app(engine, ServerSettings(keys=keys)))
+    client = TestClient(make_app(engine, ServerSettings(keys=keys)), "http://localhost")
     refused = client.get("/late")
     assert (refused.status_code, refused.text) == (401, "missing_api_key")
     assert client.get("/late", headers=bearer(add_key(keys, "late"))).status_code == 200
@@ -187,7 +189,7 @@ def test_the_longest_beginning_decides_the_scope_and_words_do_not_run_on() -> No
 
 
 def test_without_keys_any_key_will_do(engine: FakeEngine) -> None:
-    client = TestClient(make_app(engine))
+    client = TestClient(make_app(engine), "http://localhost")
     answer = client.post("/v1/completions", json=COMPLETION, headers=bearer("sk-dummy"))
     assert answer.status_code == 200
     assert engine.last_request.tenant == "local"
@@ -203,3 +205,36 @@ def test_the_log_names_the_key_and_never_shows_it(
     assert f"key={KeyFile(keys).read()[-1].id}" in caplog.text
     assert text not in caplog.text
     assert "fim_wrong" not in caplog.text
+
+
+def test_health_tells_strangers_nothing_but_that_it_is_alive_and_ready(
+    client: TestClient, keys: Path
+) -> None:
+    told = client.get("/health").json()
+    assert told == {"status": "ok", "service": "fimserve", "ready": True}
+    assert client.get("/health", headers=bearer("fim_wrong")).json() == told
+    known = client.get("/health", headers=bearer(add_key(keys, "second"))).json()
+    assert known["model"] == "fake-1b"
+    assert known["engine"]["num_blocks"] == 64
+
+
+def test_an_address_that_is_refused_again_and_again_gets_429_and_is_not_logged(
+    keys: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "fimserve.server.request_log")
+    good = bearer(add_key(keys, "good"))
+    settings = ServerSettings(keys=keys, failures_per_s=0.1)
+    client = TestClient(make_app(FakeEngine(), settings), "http://localhost")
+    wrong = [client.get("/v1/models", headers=bearer("fim_wrong")) for _ in range(SAVED_UP)]
+    num_lines = len(caplog.records)
+    refused = client.get("/v1/models")
+    assert {answer.status_code for answer in wrong} == {401}
+    assert refused.status_code == 429
+    assert refused.json()["error"]["code"] == "too_many_failures"
+    assert 1 <= int(refused.headers["retry-after"]) <= 10
+    assert refused.headers["connection"] == "close"
+    assert len(caplog.records) == num_lines == SAVED_UP
+    # Behind the same address, and with a scope too few.
+    assert client.get("/v1/models", headers=good).status_code == 200
+    narrow = bearer(add_key(keys, "narrow", scopes=("events",)))
+    assert client.get("/v1/models", headers=narrow).status_code == 429

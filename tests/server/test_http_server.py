@@ -3,30 +3,24 @@
 import asyncio
 import shutil
 import ssl
-import subprocess
 import threading
-from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 
+from fimeval.bench.attacks import GREETING_START
+from fimeval.bench.certificate import make_certificate
 from fimserve.server.http_server import HttpServer
 from fimserve.server.service import Service
 from fimserve.server.settings import ServerSettings
 from support.fake_engine import FakeEngine
 from support.live_server import run_server
+from support.raw_http import connect, read_to_end
+from support.waiting import wait_until
 
 COMPLETION = {"prompt": "def area(radius):"}
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    """Return once something is so."""
-    for _ in range(1000):
-        if is_so():
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError("it never was")
 
 
 def is_draining(server: HttpServer) -> bool:
@@ -109,20 +103,41 @@ def test_a_request_that_outlasts_the_drain_is_cut_off_and_cancelled() -> None:
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl on the PATH")
 def test_with_a_certificate_it_speaks_tls_of_this_decade(tmp_path: Path) -> None:
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj",
-         "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out",
-         certificate],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    settings = ServerSettings(tls_cert=certificate, tls_key=key)
+    made = make_certificate(tmp_path)
+    settings = ServerSettings(tls_cert=made.path, tls_key=made.key_path)
     with run_server(FakeEngine(), settings) as (_, url):
-        trusted = ssl.create_default_context(cafile=certificate)
+        trusted = ssl.create_default_context(cafile=made.path)
         assert httpx.get(f"{url}/health", verify=trusted, trust_env=False).status_code == 200
-        old = ssl.create_default_context(cafile=certificate)
+        old = ssl.create_default_context(cafile=made.path)
         old.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
         with pytest.warns(DeprecationWarning, match="TLSv1_1"):
             old.maximum_version = ssl.TLSVersion.TLSv1_1
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{url}/health", verify=old, trust_env=False)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl on the PATH")
+@pytest.mark.parametrize("start", [b"", GREETING_START])
+def test_a_handshake_that_never_comes_ends_like_a_head_that_never_does(
+    tmp_path: Path, start: bytes
+) -> None:
+    made = make_certificate(tmp_path)
+    settings = ServerSettings(tls_cert=made.path, tls_key=made.key_path, header_timeout_s=0.3)
+    with run_server(FakeEngine(), settings) as (_, url), connect(url) as connection:
+        connection.sendall(start)
+        assert read_to_end(connection).status is None
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl on the PATH")
+def test_connections_count_before_their_handshake(tmp_path: Path) -> None:
+    made = make_certificate(tmp_path)
+    settings = ServerSettings(
+        tls_cert=made.path, tls_key=made.key_path, header_timeout_s=60, max_connections=8
+    )
+    trusted = ssl.create_default_context(cafile=made.path)
+    with run_server(FakeEngine(), settings) as (_, url), ExitStack() as stack:
+        silent = [stack.enter_context(connect(url)) for _ in range(settings.max_connections + 4)]
+        # The oldest have gone for the newest, long before their time was over.
+        for connection in silent[:4]:
+            assert read_to_end(connection).status is None
+        assert httpx.get(f"{url}/health", verify=trusted, trust_env=False).status_code == 200

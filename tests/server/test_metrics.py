@@ -27,7 +27,7 @@ def scrape(client: TestClient) -> dict[str, float]:
 
 
 def test_a_completion_is_counted_with_its_times_and_tokens() -> None:
-    client = TestClient(make_app(FakeEngine()))
+    client = TestClient(make_app(FakeEngine()), "http://localhost")
     for _ in range(2):
         client.post("/v1/completions", json=COMPLETION)
     found = scrape(client)
@@ -47,7 +47,7 @@ def test_a_completion_is_counted_with_its_times_and_tokens() -> None:
 
 def test_the_engine_s_numbers_are_those_of_the_moment() -> None:
     engine = FakeEngine()
-    client = TestClient(make_app(engine))
+    client = TestClient(make_app(engine), "http://localhost")
     found = scrape(client)
     assert found["fimserve_engine_kv_blocks{}"] == 64
     assert found["fimserve_engine_kv_blocks_used{}"] == 3
@@ -60,7 +60,7 @@ def test_the_engine_s_numbers_are_those_of_the_moment() -> None:
 
 def test_refusals_and_cancels_are_counted_by_cause() -> None:
     engine = FakeEngine()
-    client = TestClient(make_app(engine))
+    client = TestClient(make_app(engine), "http://localhost")
     client.post("/v1/completions", json=COMPLETION | {"model": "gpt-9"})
     engine.script = (CompletionDelta("", (), "cancelled", USAGE, 0),)
     assert client.post("/v1/completions", json=COMPLETION).status_code == 499
@@ -70,7 +70,7 @@ def test_refusals_and_cancels_are_counted_by_cause() -> None:
 
 
 def test_a_client_makes_up_no_time_series_and_leaves_no_text() -> None:
-    client = TestClient(make_app(FakeEngine()))
+    client = TestClient(make_app(FakeEngine()), "http://localhost")
     for number in range(20):
         client.request(f"MADEUP{number}", "/v1/completions")
         client.get(f"/hunter2-{number}")
@@ -83,7 +83,7 @@ def test_a_client_makes_up_no_time_series_and_leaves_no_text() -> None:
 
 
 def test_help_and_type_stand_before_every_metric() -> None:
-    client = TestClient(make_app(FakeEngine()))
+    client = TestClient(make_app(FakeEngine()), "http://localhost")
     client.post("/v1/completions", json=COMPLETION)
     families = list(text_string_to_metric_families(client.get("/metrics").text))
     assert len(families) >= 20

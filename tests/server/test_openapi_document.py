@@ -4,9 +4,11 @@ No 5xx, no status that the document does not state, on the real server over a re
 that is added is asked too. The short form is part of `make test`; `make test-slow` asks thousands.
 """
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -15,6 +17,9 @@ import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 
+from fimeval.bench.result_line import build_line
+from fimeval.gpu import find_gpu
+from fimeval.provenance import describe_provenance
 from fimserve.engine import Engine
 from fimserve.models import load_model
 from fimserve.server.settings import ServerSettings
@@ -24,6 +29,9 @@ from support.live_server import serve_in_thread
 from support.tiny_checkpoint import write_tiny_checkpoint
 
 NUM_SLOW_CASES = int(os.environ.get("FIMSERVE_TEST_CASES", "5000"))
+OUTPUT = os.environ.get("FIMSERVE_TEST_OUTPUT")
+"""File that gets the JSON line of the long form, such as eval/results/schemathesis.jsonl."""
+
 NUM_QUICK_CASES = 2
 """Of each operation with a name in its path, as many against its description."""
 
@@ -123,3 +131,18 @@ def test_thousands_of_cases(site: Site, capsys: pytest.CaptureFixture[str]) -> N
             print(f"\n{label}: {dict(sorted(counted.items()))}", end="")  # noqa: T201
         print(f"\n{statuses.total()} cases: {dict(sorted(statuses.items()))}")  # noqa: T201
     assert statuses.total() >= NUM_SLOW_CASES
+    if OUTPUT is not None:
+        content = {
+            "schemathesis": schemathesis.__version__,
+            "num_cases": statuses.total(),
+            "num_operations": len(found),
+            "statuses": dict(sorted(statuses.items())),
+            # What the checks of each case let pass; one beyond them would have ended the run.
+            "num_5xx": sum(n for status, n in statuses.items() if status >= 500),
+            "operations": {
+                label: dict(sorted(counted.items())) for label, counted in found.items()
+            },
+        }
+        line = build_line("schemathesis", describe_provenance(), find_gpu(), True, content)
+        with Path(OUTPUT).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")

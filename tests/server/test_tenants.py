@@ -64,7 +64,7 @@ def settings(tmp_path: Path, keys: dict[str, str]) -> ServerSettings:
 def test_a_prompt_is_cached_for_its_tenant_and_for_nobody_else(
     engine: Engine, settings: ServerSettings, keys: dict[str, str]
 ) -> None:
-    client = TestClient(make_app(engine, settings))
+    client = TestClient(make_app(engine, settings), "http://localhost")
 
     def ask(name: str) -> tuple[int, str]:
         answer = client.post("/v1/completions", json=BODY, headers=bearer(keys[name])).json()
@@ -90,7 +90,7 @@ def test_a_session_of_the_same_name_is_another_s(
     async def play(*names: str) -> list[int]:
         body = BODY | {"session": "main.py", "max_tokens": 64, "ignore_eos": True, "trim": False}
         transport = httpx.ASGITransport(make_app(engine, settings))
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             asked = []
             for name in names:
                 posted = client.post("/v1/completions", json=body, headers=bearer(keys[name]))

@@ -23,7 +23,7 @@ def keys(tmp_path: Path) -> Path:
 def test_a_key_beyond_its_rate_gets_429_and_the_time_to_wait(keys: Path) -> None:
     fast, slow = (bearer(add_key(keys, name)) for name in ("fast", "slow"))
     settings = ServerSettings(keys=keys, key_requests_per_s=0.2, key_burst=3)
-    client = TestClient(make_app(FakeEngine(), settings))
+    client = TestClient(make_app(FakeEngine(), settings), "http://localhost")
     answers = [client.post("/v1/completions", json=COMPLETION, headers=fast) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     refused = answers[-1]
@@ -43,7 +43,7 @@ def test_a_key_with_too_many_at_a_time_gets_429_until_one_is_done(keys: Path) ->
         gate = asyncio.Event()
         engine = FakeEngine([gate, "x"])
         transport = httpx.ASGITransport(make_app(engine, settings))
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
 
             async def ask(headers: dict[str, str]) -> int:
                 answer = await client.post("/v1/completions", json=COMPLETION, headers=headers)
@@ -66,7 +66,7 @@ def test_a_key_with_too_many_at_a_time_gets_429_until_one_is_done(keys: Path) ->
 def test_refusals_do_not_use_up_the_places(keys: Path) -> None:
     mine = bearer(add_key(keys))
     settings = ServerSettings(keys=keys, key_concurrency=1)
-    client = TestClient(make_app(FakeEngine(), settings))
+    client = TestClient(make_app(FakeEngine(), settings), "http://localhost")
     for body in (b"{", b"", b'{"prompt": 5}'):
         assert client.post("/v1/completions", content=body, headers=mine).status_code == 400
     assert client.post("/v1/completions", json=COMPLETION, headers=mine).status_code == 200
@@ -75,11 +75,11 @@ def test_refusals_do_not_use_up_the_places(keys: Path) -> None:
 def test_zero_is_no_limit(keys: Path) -> None:
     mine = bearer(add_key(keys))
     settings = ServerSettings(keys=keys, key_requests_per_s=0, key_burst=1, key_concurrency=0)
-    client = TestClient(make_app(FakeEngine(), settings))
+    client = TestClient(make_app(FakeEngine(), settings), "http://localhost")
     assert {client.get("/v1/models", headers=mine).status_code for _ in range(20)} == {200}
 
 
 def test_without_keys_nobody_is_counted() -> None:
     settings = ServerSettings(key_requests_per_s=0.1, key_burst=1)
-    client = TestClient(make_app(FakeEngine(), settings))
+    client = TestClient(make_app(FakeEngine(), settings), "http://localhost")
     assert {client.get("/v1/models").status_code for _ in range(20)} == {200}

@@ -36,7 +36,7 @@ def request(
 
     async def call() -> httpx.Response:
         transport = httpx.ASGITransport(make_app(engine, settings), raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.request(method, path, **options)  # type: ignore[arg-type]
 
     return asyncio.run(call())

@@ -55,7 +55,7 @@ def render_post(path: str, body: bytes, *headers: str) -> bytes:
     """Return the bytes of a POST request that ends its connection."""
     lines = (
         f"POST {path} HTTP/1.1",
-        "host: test",
+        "host: localhost",
         "connection: close",
         f"content-length: {len(body)}",
         *headers,

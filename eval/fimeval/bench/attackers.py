@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Self
 
-from fimeval.bench.attacks import ATTACKS, Victim, run_attack
+from fimeval.bench.attacks import ATTACKS, TLS_ATTACKS, Victim, run_attack
 
 LOWEST_PRIORITY = 19
 
@@ -48,7 +48,7 @@ class Attackers:
         """Begin an attack.
 
         Args:
-            name: One of `ATTACKS`.
+            name: One of `ATTACKS` or `TLS_ATTACKS`.
         """
         self._pipe.send(name)
 
@@ -65,7 +65,7 @@ def _follow_orders(pipe: Connection, victim: Victim) -> None:
 
 
 async def _attack_until_told(name: str, pipe: Connection, victim: Victim) -> int:
-    attack, num_at_a_time = ATTACKS[name]
+    attack, num_at_a_time = (ATTACKS | TLS_ATTACKS)[name]
     stop = asyncio.Event()
 
     async def wait_for_order() -> None:

@@ -27,6 +27,9 @@ MAX_STAY_S = 0.1
 
 PATH = "/v1/completions"
 
+GREETING_START = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+"""The first bytes of a TLS ClientHello that announces 512."""
+
 
 @dataclass(frozen=True, slots=True)
 class Victim:
@@ -106,6 +109,24 @@ async def stay_idle(
     victim: Victim, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
     """Open a connection and say nothing."""
+    await reader.read(1)
+
+
+async def send_half_a_head(
+    victim: Victim, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Open a connection and say nothing, or the beginning of a request and no more."""
+    if victim.chooser.random() < 0.5:
+        writer.write(b"GET /health HTTP/1.1\r\nhost: ")
+    await reader.read(1)
+
+
+async def send_half_a_handshake(
+    victim: Victim, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Open a connection and say nothing, or the beginning of TLS's greeting and no more."""
+    if victim.chooser.random() < 0.5:
+        writer.write(GREETING_START)
     await reader.read(1)
 
 
@@ -208,14 +229,23 @@ async def _is_answered(reader: asyncio.StreamReader) -> bool:
     return False
 
 
+ALL_PLACES = 850
+"""More connections than a service lets in by default."""
+
 ATTACKS: dict[str, tuple[Attack, int]] = {
     "slow bodies": (send_slow_body, 100),
     "slow heads": (send_slow_head, 100),
     "half-closed": (close_half, 8),
     "500 connections": (stay_idle, 500),
+    "all places taken": (send_half_a_head, ALL_PLACES),
     "giant headers": (send_giant_header, 4),
     "malformed bodies": (send_malformed_body, 4),
     "disconnect storm": (leave_at_once, 8),
     "unread answers": (read_nothing, 8),
 }
 """Each attack by name, and on how many connections at a time it is run."""
+
+TLS_ATTACKS: dict[str, tuple[Attack, int]] = {
+    "handshakes that never come": (send_half_a_handshake, ALL_PLACES),
+}
+"""The same for a server that speaks TLS."""

@@ -7,15 +7,16 @@ Nothing is asserted about time; the report says how many times the usual p95 it 
 """
 
 import asyncio
+import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import httpx
 
 from fimeval.bench.attackers import Attackers
-from fimeval.bench.attacks import ATTACKS, PATH, Victim
+from fimeval.bench.attacks import ATTACKS, PATH, Attack, Victim
 from fimeval.bench.health_watch import read_rss_mib
 from fimeval.bench.percentiles import Percentiles, find_percentiles
 
@@ -82,8 +83,10 @@ async def besiege(
     pid: int | None,
     key: str | None = None,
     on_siege: Callable[[Siege], None] = lambda siege: None,
+    attacks: Mapping[str, tuple[Attack, int]] = ATTACKS,
+    tls: ssl.SSLContext | None = None,
 ) -> tuple[Siege, ...]:
-    """Run every attack, one after another.
+    """Run attacks, one after another.
 
     Args:
         url: Address of the server.
@@ -92,6 +95,8 @@ async def besiege(
         pid: The server's process on this machine, to watch its memory.
         key: API key of the bystander.
         on_siege: Called after each.
+        attacks: What is run, with the number of connections at a time.
+        tls: Whom the bystander trusts, for a server that speaks TLS.
 
     Returns:
         What was found.
@@ -100,17 +105,25 @@ async def besiege(
     sieges = []
     with Attackers(victim) as attackers:
         async with httpx.AsyncClient(
-            base_url=url, headers=headers, timeout=BYSTANDER_TIMEOUT_S, trust_env=False
+            base_url=url,
+            headers=headers,
+            timeout=BYSTANDER_TIMEOUT_S,
+            trust_env=False,
+            verify=True if tls is None else tls,
+            # Each question on a connection of its own: one that is open is not kept out.
+            limits=httpx.Limits(max_keepalive_connections=0),
         ) as client:
             await _stand_by(client, settings)  # the first requests warm the server
-            for name in ATTACKS:
-                sieges.append(await _besiege_by(name, attackers, client, settings, pid))
+            for name, (_, num_at_a_time) in attacks.items():
+                siege = await _besiege_by(name, num_at_a_time, attackers, client, settings, pid)
+                sieges.append(siege)
                 on_siege(sieges[-1])
     return tuple(sieges)
 
 
 async def _besiege_by(
     name: str,
+    num_at_a_time: int,
     attackers: Attackers,
     client: httpx.AsyncClient,
     settings: HostileSettings,
@@ -130,7 +143,7 @@ async def _besiege_by(
         num_opened += await _call_off(attackers, settings)
     return Siege(
         name=name,
-        num_at_a_time=ATTACKS[name][1],
+        num_at_a_time=num_at_a_time,
         num_opened=num_opened,
         quiet=_sum_up(quiet),
         attacked=_sum_up(attacked),

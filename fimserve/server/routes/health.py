@@ -1,7 +1,8 @@
 """Is the service alive, what does it serve, and should it be sent requests now.
 
 `/health` is about the process: where it is bad, nothing but a restart helps. `/ready` is about the
-next request: it is bad while the service drains too. Only the first stays public.
+next request: it is bad while the service drains too. The first is public, and tells a stranger on
+the network no more than that.
 """
 
 from http import HTTPStatus
@@ -10,6 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
 from fimserve import __version__
+from fimserve.server.principal import STRANGER, principal_of
 from fimserve.server.service import service_of
 
 __all__ = ["PUBLIC", "router"]
@@ -23,17 +25,20 @@ PUBLIC = ("/", "/health")
 @router.get("/health")
 @router.head("/health", include_in_schema=False)
 async def get_health(request: Request) -> JSONResponse:
-    """Say that the service answers, which model it serves, for how long, and how busy it is.
+    """Say that the service answers, and whether the next request would be taken.
 
-    503 where the engine's thread has ended, which nothing but a restart of the service mends.
+    Without keys, or to whoever has one, also which model it serves, for how long, and how busy it
+    is. 503 where the engine's thread has ended, which nothing but a restart of the service mends.
     """
     service = service_of(request)
     stats = service.engine.stats()
-    return JSONResponse(
-        status_code=HTTPStatus.OK if stats.is_alive else HTTPStatus.SERVICE_UNAVAILABLE,
-        content={
-            "status": "ok" if stats.is_alive else "engine stopped",
-            "service": "fimserve",
+    content: dict[str, object] = {
+        "status": "ok" if stats.is_alive else "engine stopped",
+        "service": "fimserve",
+        "ready": stats.is_alive and not service.drain.is_draining,
+    }
+    if principal_of(request) is not STRANGER:
+        content |= {
             "version": __version__,
             "model": service.names.served,
             "device": service.device,
@@ -46,7 +51,9 @@ async def get_health(request: Request) -> JSONResponse:
                 "num_waiting": stats.num_waiting,
                 "restarts": stats.num_restarts,
             },
-        },
+        }
+    return JSONResponse(
+        content, HTTPStatus.OK if stats.is_alive else HTTPStatus.SERVICE_UNAVAILABLE
     )
 
 

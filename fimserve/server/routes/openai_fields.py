@@ -52,7 +52,7 @@ def _only_prompt(value: object) -> object:
 def _is_token_ids(value: object) -> TypeGuard[list[int]]:
     if not isinstance(value, list) or not value:
         return False
-    return all(isinstance(item, int) and not isinstance(item, bool) for item in value)
+    return {int}.issuperset(map(type, value))  # true and false are of another type
 
 
 def _priority(value: object) -> object:

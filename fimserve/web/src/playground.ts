@@ -86,7 +86,8 @@ function abortWhenLeftBehind(code: monacoEditor.ICodeEditor, provider: Provider)
 
 async function showModel(place: HTMLElement): Promise<void> {
   try {
-    const health: { model: string; device: string | null } = await (await fetch("/health")).json();
+    const health: { model?: string; device?: string | null } = await (await fetch("/health")).json();
+    if (health.model === undefined || health.device === undefined) return; // it asks for a key
     place.textContent = health.device === null ? health.model : `${health.model}, ${health.device}`;
   } catch {
     // The first suggestion says what is wrong.
