@@ -5,6 +5,8 @@ A subcommand's module imports what it needs when it runs, so that listing them s
 
 import typer
 
+from fimserve.cli.ab_experiments import create, list_all, start, stop
+
 __all__ = ["app"]
 
 app = typer.Typer(
@@ -17,3 +19,9 @@ app = typer.Typer(
 @app.callback()
 def ab() -> None:
     """Run experiments on real users, and decide by them."""
+
+
+app.command()(create)
+app.command()(start)
+app.command()(stop)
+app.command("list")(list_all)

@@ -178,6 +178,9 @@ class Experiment:
 
         Args:
             record: The object.
+
+        Returns:
+            The experiment.
         """
         told = dict(record)
         stops = {name: ArmStop(*stop) for name, stop in told.pop("stopped_arms").items()}

@@ -84,11 +84,7 @@ class ExperimentWatch:
         self._on_change: OnChange | None = None
         self.catalogue = Catalogue()
         """What holds at this moment."""
-        try:
-            self._look_first()
-        except BaseException:
-            database.drop_connections()
-            raise
+        self._look_first()
         self._closing = threading.Event()
         self._threads = [threading.Thread(target=self._run, name="experiments", daemon=True)]
         if settings.guard_s:
@@ -116,6 +112,9 @@ class ExperimentWatch:
     def _look_first(self) -> None:
         try:
             self._look()
+        except TelemetryError:
+            self._database.drop_connections()
+            raise
         except DatabaseAway as error:
             self._is_away = True
             known = self._snapshot.load()
