@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, case, distinct, func, select
+from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 
 from fimserve.telemetry.database import Database
 from fimserve.telemetry.experiments.experiment import Experiment
@@ -66,7 +66,7 @@ def read_arm_sums(database: Database, one: Experiment) -> dict[str, ArmSums]:
 
 def _find_names(connection: Connection, name: str) -> list[str]:
     """Return what events call an experiment: its name, also joined with those of other layers."""
-    query = select(distinct(EVENTS.c.experiment)).where(EVENTS.c.experiment.is_not(None))
+    query = select(EVENTS.c.experiment).distinct().where(EVENTS.c.experiment.is_not(None))
     return [found for found in connection.scalars(query) if name in found.split(JOINT)]
 
 
