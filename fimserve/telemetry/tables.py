@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -70,6 +71,16 @@ EVENTS = Table(
     *_columns(EVENT_COLUMNS),
     UniqueConstraint("tenant", "id", name="uq_events_tenant_id"),
     Index("ix_events_received_ms", "received_ms"),
+    # Events of a suggestion lie side by side, in each experiment by itself.
+    Index(
+        "ix_events_experiment",
+        "experiment",
+        "tenant",
+        "completion_id",
+        "choice_index",
+        sqlite_where=text("experiment IS NOT NULL"),
+        postgresql_where=text("experiment IS NOT NULL"),
+    ),
     sqlite_autoincrement=True,
 )
 
