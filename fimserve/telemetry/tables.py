@@ -80,11 +80,13 @@ EVENTS = Table(
     *_columns(EVENT_COLUMNS),
     UniqueConstraint("tenant", "id", name="uq_events_tenant_id"),
     Index("ix_events_received_ms", "received_ms"),
-    # Small as long as few events belong to an experiment; reports and guardrails read by it.
+    # Events of a suggestion lie side by side, in each experiment by itself.
     Index(
         "ix_events_experiment",
         "experiment",
-        "seq",
+        "tenant",
+        "completion_id",
+        "choice_index",
         sqlite_where=text("experiment IS NOT NULL"),
         postgresql_where=text("experiment IS NOT NULL"),
     ),

@@ -8,7 +8,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Create the tables, and the index by which an experiment's events are read."""
+    """Create the tables."""
     op.create_table(
         "experiments",
         sa.Column("name", sa.String(64), primary_key=True),
@@ -26,12 +26,4 @@ def upgrade() -> None:
         "experiment_secrets",
         sa.Column("name", sa.String(64), primary_key=True),
         sa.Column("value", sa.String(64), nullable=False),
-    )
-    is_part = sa.text("experiment IS NOT NULL")
-    op.create_index(
-        "ix_events_experiment",
-        "events",
-        ["experiment", "seq"],
-        sqlite_where=is_part,
-        postgresql_where=is_part,
     )
