@@ -5,6 +5,10 @@ A subcommand's module imports what it needs when it runs, so that listing them s
 
 import typer
 
+from fimserve.cli.ab_experiments import create, list_all, start, stop
+from fimserve.cli.ab_plan import plan
+from fimserve.cli.ab_report import report
+
 __all__ = ["app"]
 
 app = typer.Typer(
@@ -17,3 +21,11 @@ app = typer.Typer(
 @app.callback()
 def ab() -> None:
     """Run experiments on real users, and decide by them."""
+
+
+app.command()(create)
+app.command()(start)
+app.command()(stop)
+app.command("list")(list_all)
+app.command()(plan)
+app.command()(report)

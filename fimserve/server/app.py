@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from fimserve import __version__
 from fimserve.server.access import Access
+from fimserve.server.arm_desk import ArmDesk
 from fimserve.server.dialect import ErrorShapes
 from fimserve.server.drain import DrainGate
 from fimserve.server.errors import MethodNotAllowed, ServerError, UnknownRoute, shorten
@@ -45,11 +46,14 @@ from fimserve.server.routes import (
     tabby,
     web,
 )
+from fimserve.server.served_arm import HEADERS
 from fimserve.server.service import CompletionEngine, ModelNames, Service
 from fimserve.server.settings import ServerSettings
 from fimserve.server.throttle import Throttle
 from fimserve.server.upload_limit import UploadLimit
+from fimserve.server.user import EDITOR_HEADER, USER_HEADER
 from fimserve.telemetry import EventStore
+from fimserve.telemetry.experiments import ExperimentWatch
 
 __all__ = ["make_app"]
 
@@ -75,8 +79,11 @@ ROUTES = (
 `ERROR_SHAPES` where its clients read errors otherwise; `SCOPES` and `PUBLIC`, see `access.py`."""
 
 CORS_METHODS = ("GET", "POST", "DELETE")
-CORS_HEADERS = ("authorization", "content-type", "x-api-key", "x-deadline-ms", "x-request-id")
-CORS_EXPOSED = ("retry-after", "x-request-id", "x-should-retry")
+CORS_HEADERS = (
+    *("authorization", "content-type", "x-api-key", "x-deadline-ms", "x-request-id"),
+    *(USER_HEADER, EDITOR_HEADER),
+)
+CORS_EXPOSED = ("retry-after", "x-request-id", "x-should-retry", *HEADERS)
 
 
 def make_app(
@@ -84,6 +91,7 @@ def make_app(
     settings: ServerSettings | None = None,
     device: str | None = None,
     event_store: EventStore | None = None,
+    experiments: ExperimentWatch | None = None,
 ) -> FastAPI:
     """Return the service as an ASGI application.
 
@@ -92,11 +100,13 @@ def make_app(
         settings: Limits and names; the defaults where None.
         device: Where the model runs, for `/health` to say.
         event_store: Where events go; closed when the application shuts down. None takes none.
+        experiments: What runs; closed when the application shuts down. None serves all alike.
 
     Returns:
-        The application; its lifespan ends engine and event store.
+        The application; its lifespan ends engine, event store and experiments.
     """
     settings = settings or ServerSettings()
+    arms = None if experiments is None else ArmDesk(experiments, engine)
 
     @asynccontextmanager
     async def close_at_end(_: FastAPI) -> AsyncIterator[None]:
@@ -104,6 +114,8 @@ def make_app(
         try:
             await engine.aclose()
         finally:
+            if arms is not None:
+                await run_in_threadpool(arms.close)
             if event_store is not None:
                 await run_in_threadpool(event_store.close)
 
@@ -117,7 +129,7 @@ def make_app(
         redirect_slashes=False,
     )
     names = ModelNames(engine.model_name, settings.model_aliases)
-    service = Service(engine, settings, names, Metrics(engine.stats), device, event_store)
+    service = Service(engine, settings, names, Metrics(engine.stats), device, event_store, arms)
     app.state.service = service
     app.state.error_shapes = ErrorShapes(_gather("ERROR_SHAPES"))
     for module in ROUTES:
