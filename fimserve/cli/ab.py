@@ -6,6 +6,9 @@ A subcommand's module imports what it needs when it runs, so that listing them s
 import typer
 
 from fimserve.cli.ab_experiments import create, list_all, start, stop
+from fimserve.cli.ab_plan import plan
+from fimserve.cli.ab_report import report
+from fimserve.cli.ab_simulate import simulate_users
 
 __all__ = ["app"]
 
@@ -25,3 +28,6 @@ app.command()(create)
 app.command()(start)
 app.command()(stop)
 app.command("list")(list_all)
+app.command()(plan)
+app.command()(report)
+app.command("simulate")(simulate_users)

@@ -80,7 +80,8 @@ EVENTS = Table(
     *_columns(EVENT_COLUMNS),
     UniqueConstraint("tenant", "id", name="uq_events_tenant_id"),
     Index("ix_events_received_ms", "received_ms"),
-    # Events of a suggestion lie side by side, in each experiment by itself.
+    # Small as long as few events belong to an experiment; reports and guardrails read by it, each
+    # suggestion's events side by side.
     Index(
         "ix_events_experiment",
         "experiment",

@@ -126,6 +126,8 @@ def _check(
         raise StatisticsError("every value needs a user")
     if not np.isfinite(numbers).all():
         raise StatisticsError("a value is not a finite number")
+    if not len(numbers):
+        raise TooFewUsers("there are no values")
     return numbers, owners
 
 

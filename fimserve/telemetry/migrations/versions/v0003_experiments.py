@@ -8,7 +8,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Create the tables."""
+    """Create the tables, and the index by which an experiment's events are read."""
     op.create_table(
         "experiments",
         sa.Column("name", sa.String(64), primary_key=True),
@@ -26,4 +26,12 @@ def upgrade() -> None:
         "experiment_secrets",
         sa.Column("name", sa.String(64), primary_key=True),
         sa.Column("value", sa.String(64), nullable=False),
+    )
+    is_part = sa.text("experiment IS NOT NULL")
+    op.create_index(
+        "ix_events_experiment",
+        "events",
+        ["experiment", "tenant", "completion_id", "choice_index"],
+        sqlite_where=is_part,
+        postgresql_where=is_part,
     )
