@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 __all__ = ["JsonFormatter", "set_up_logs"]
 
 TEXT_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
-OWN_ROOMS = ("fimserve.server", "fimserve.cli")
+OWN_ROOMS = ("fimserve.server", "fimserve.cli", "fimserve.telemetry.experiments")
 """The engine has a line of its own per request; the service's has the request's id."""
 
 

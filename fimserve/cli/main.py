@@ -30,6 +30,7 @@ COMMANDS = {
         "Measure a completion server: latency, goodput, a soak, events.",
     ),
     "events": ("fimserve.cli.events", "Look into the event store: counts, an export, deletion."),
+    "ab": ("fimserve.cli.ab", "Run experiments on real users, and decide by them."),
     "export": ("fimserve.cli.export", "Write a model as a plain Hugging Face directory."),
 }
 """For each command: the module whose `app` it is, and its line on the help page."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fimserve.cli.local_model import LoadedEngine
     from fimserve.cli.settings import Settings
     from fimserve.telemetry import EventStore, TelemetrySettings
+    from fimserve.telemetry.experiments import ExperimentWatch
 
 __all__ = ["app", "serve"]
 
@@ -108,7 +109,9 @@ def serve(
     listener = open_listener(settings.server)
     try:
         store = open_store(settings.telemetry)
-        run_service(load_engine(settings), settings, listener, store)
+        has_no_place = store is None and settings.telemetry.is_on
+        experiments = None if has_no_place else open_watch(settings)
+        run_service(load_engine(settings), settings, listener, store, experiments)
     finally:
         listener.close()
 
@@ -142,6 +145,28 @@ def open_store(settings: "TelemetrySettings") -> "EventStore | None":
             )
             return None
         raise Failure(f"[telemetry] {error}") from None
+
+
+def open_watch(settings: "Settings") -> "ExperimentWatch | None":
+    """Return what is known of experiments, which live beside the events.
+
+    Args:
+        settings: Where, and which are to be started.
+
+    Returns:
+        The watch.
+
+    Raises:
+        Failure: If an experiment of the settings cannot be.
+    """
+    from fimserve.cli.failure import Failure
+    from fimserve.telemetry import TelemetryError
+    from fimserve.telemetry.experiments import open_experiments
+
+    try:
+        return open_experiments(settings.telemetry, settings.experiments)
+    except TelemetryError as error:
+        raise Failure(f"[experiments] {error}") from None
 
 
 def open_listener(settings: ServerSettings) -> "Listener":
@@ -186,6 +211,7 @@ def run_service(
     settings: "Settings",
     listener: "Listener",
     event_store: "EventStore | None",
+    experiments: "ExperimentWatch | None" = None,
 ) -> None:
     """Serve until a signal comes, then drain.
 
@@ -194,6 +220,7 @@ def run_service(
         settings: What to run with.
         listener: The bound socket.
         event_store: Where events go; None takes none.
+        experiments: What runs; None serves all alike.
 
     Raises:
         Failure: If another process took the port while the model loaded.
@@ -206,7 +233,7 @@ def run_service(
 
     has_keys = settings.server.keys is not None
     server = HttpServer(
-        make_app(loaded.engine, settings.server, loaded.device, event_store),
+        make_app(loaded.engine, settings.server, loaded.device, event_store, experiments),
         lambda: print(describe_service(loaded, listener.url, has_keys), flush=True),
     )
     try:

@@ -24,6 +24,7 @@ from pydantic_settings import (
 from fimserve.cli.failure import UsageFailure
 from fimserve.engine.settings import EngineSettings
 from fimserve.server.settings import ServerSettings
+from fimserve.telemetry.experiments.settings import ExperimentSettings
 from fimserve.telemetry.settings import TelemetrySettings
 
 __all__ = ["CONFIG_NAME", "Settings", "find_config", "load_settings"]
@@ -36,6 +37,7 @@ TABLES: dict[str, type] = {
     "server": ServerSettings,
     "engine": EngineSettings,
     "telemetry": TelemetrySettings,
+    "experiments": ExperimentSettings,
 }
 """Rooms that have a table of their own."""
 
@@ -65,6 +67,8 @@ class Settings(BaseSettings):
     """The HTTP service."""
     telemetry: TelemetrySettings = TelemetrySettings()
     """What becomes of suggestions: where it is stored, and for how long."""
+    experiments: ExperimentSettings = ExperimentSettings()
+    """Experiments on users: docs/experiments.md."""
 
     @field_validator("server", "telemetry", mode="before")
     @classmethod

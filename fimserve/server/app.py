@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from fimserve import __version__
 from fimserve.server.access import Access
+from fimserve.server.arm_desk import ArmDesk
 from fimserve.server.cors import Cors
 from fimserve.server.dialect import ErrorShapes
 from fimserve.server.drain import DrainGate
@@ -51,6 +52,7 @@ from fimserve.server.settings import ServerSettings
 from fimserve.server.throttle import Throttle
 from fimserve.server.upload_limit import UploadLimit
 from fimserve.telemetry import EventStore
+from fimserve.telemetry.experiments import ExperimentWatch
 
 __all__ = ["make_app"]
 
@@ -81,6 +83,7 @@ def make_app(
     settings: ServerSettings | None = None,
     device: str | None = None,
     event_store: EventStore | None = None,
+    experiments: ExperimentWatch | None = None,
 ) -> FastAPI:
     """Return the service as an ASGI application.
 
@@ -89,11 +92,13 @@ def make_app(
         settings: Limits and names; the defaults where None.
         device: Where the model runs, for `/health` to say.
         event_store: Where events go; closed when the application shuts down. None takes none.
+        experiments: What runs; closed when the application shuts down. None serves all alike.
 
     Returns:
-        The application; its lifespan ends engine and event store.
+        The application; its lifespan ends engine, event store and experiments.
     """
     settings = settings or ServerSettings()
+    arms = None if experiments is None else ArmDesk(experiments, engine)
 
     @asynccontextmanager
     async def close_at_end(_: FastAPI) -> AsyncIterator[None]:
@@ -101,6 +106,8 @@ def make_app(
         try:
             await engine.aclose()
         finally:
+            if arms is not None:
+                await run_in_threadpool(arms.close)
             if event_store is not None:
                 await run_in_threadpool(event_store.close)
 
@@ -114,7 +121,7 @@ def make_app(
         redirect_slashes=False,
     )
     names = ModelNames(engine.model_name, settings.model_aliases)
-    service = Service(engine, settings, names, Metrics(engine.stats), device, event_store)
+    service = Service(engine, settings, names, Metrics(engine.stats), device, event_store, arms)
     app.state.service = service
     app.state.error_shapes = ErrorShapes(_gather("ERROR_SHAPES"))
     for module in ROUTES:

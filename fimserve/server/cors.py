@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from fimserve.server.errors import shorten
+from fimserve.server.served_arm import HEADERS
 from fimserve.server.settings import ServerSettings
 
 __all__ = ["Cors"]
@@ -19,7 +20,7 @@ __all__ = ["Cors"]
 logger = logging.getLogger(__name__)
 
 METHODS = ("GET", "POST", "DELETE")
-EXPOSED = ("retry-after", "x-request-id", "x-should-retry")
+EXPOSED = ("retry-after", "x-request-id", "x-should-retry", *HEADERS)
 
 
 class Cors(CORSMiddleware):

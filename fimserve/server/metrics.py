@@ -1,7 +1,8 @@
 """Numbers for Prometheus: what clients waited for and got, and what the engine holds.
 
-Every label is a route's own path, a dialect's name or a code of ours, so that no client can make
-up a time series. Knows requests only by their records and the engine only by its stats.
+Every label is a route's own path, a dialect's name, a code of ours or an experiment's arm, so that
+no client can make up a time series. Knows requests only by their records and the engine only by its
+stats.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from prometheus_client.registry import Collector
 from fimserve.engine import EngineStats, Usage
 from fimserve.server.errors import CLIENT_CLOSED_REQUEST
 from fimserve.server.request_record import RequestRecord
+from fimserve.server.served_arm import ServedArm
 
 __all__ = ["Metrics"]
 
@@ -57,6 +59,19 @@ class Metrics:
         self._tpot = self._histogram("tpot_seconds", "Per further token.", TOKEN_S)
         self._queue = self._histogram("queue_seconds", "Until work began.", LATENCY_S)
         self._e2e = self._histogram("e2e_seconds", "Until the last byte was sent.", LATENCY_S)
+        self._arm_requests = Counter(
+            "fimserve_arm_requests",
+            "Completions of users who are in an experiment.",
+            ("experiment", "arm", "assigned_arm", "status"),
+            registry=self._registry,
+        )
+        self._arm_e2e = Histogram(
+            "fimserve_arm_e2e_seconds",
+            "The same until the last byte was sent.",
+            ("experiment", "arm"),
+            buckets=LATENCY_S,
+            registry=self._registry,
+        )
         self._prompt_sizes = self._histogram("prompt_size_tokens", "Prompts.", SIZES_TOKENS)
 
     def observe(self, record: RequestRecord) -> None:
@@ -73,6 +88,8 @@ class Metrics:
         if record.status == CLIENT_CLOSED_REQUEST:
             cause = "client_left" if record.finish == "ClientDisconnected" else "superseded"
             self._cancels.labels(dialect, cause).inc()
+        if record.served is not None:
+            self._observe_arm(record, record.served)
         if record.usage is not None:
             self._observe_usage(dialect, record.usage)
             self._e2e.labels(dialect).observe(record.elapsed_ms / 1000.0)
@@ -80,6 +97,15 @@ class Metrics:
     def render(self) -> bytes:
         """Return all numbers in Prometheus' text format."""
         return generate_latest(self._registry)
+
+    def _observe_arm(self, record: RequestRecord, served: ServedArm) -> None:
+        # Named by the operator: no client can make up a time series.
+        self._arm_requests.labels(
+            served.experiment, served.arm, served.assigned_arm, str(record.status or 0)
+        ).inc()
+        if record.usage is not None:
+            seconds = record.elapsed_ms / 1000.0
+            self._arm_e2e.labels(served.experiment, served.arm).observe(seconds)
 
     def _observe_usage(self, dialect: str, usage: Usage) -> None:
         self._prompt_tokens.labels(dialect).inc(usage.prompt_tokens)

@@ -13,6 +13,7 @@ from starlette.types import Scope
 from fimserve.engine import Usage
 from fimserve.server.errors import ServerError
 from fimserve.server.principal import LOCAL
+from fimserve.server.served_arm import ServedArm
 
 __all__ = ["RequestRecord", "record_of"]
 
@@ -39,6 +40,10 @@ class RequestRecord:
     """First tag of the route."""
     key_id: str | None = None
     """Public name of the API key."""
+    completion_id: str | None = None
+    """Id of the completion, as the answer says it."""
+    served: ServedArm | None = None
+    """What an experiment made of it; None where the sender is in none."""
 
     @property
     def elapsed_ms(self) -> float:
@@ -78,6 +83,12 @@ class RequestRecord:
         }
         if self.key_id is not None:
             fields["key"] = self.key_id
+        if self.served is not None:
+            fields |= {
+                "experiment": self.served.experiment,
+                "arm": self.served.arm,
+                "assigned_arm": self.served.assigned_arm,
+            }
         if self.usage is not None:
             fields |= {
                 "prompt_tokens": self.usage.prompt_tokens,

@@ -36,7 +36,8 @@ from fimserve.server.errors import (
 from fimserve.server.principal import principal_of
 from fimserve.server.race import TimeUp, race
 from fimserve.server.request_log import RequestRecord, record_of
-from fimserve.server.service import service_of
+from fimserve.server.served_arm import ServedArm
+from fimserve.server.service import CompletionEngine, service_of
 
 __all__ = [
     "FinishReason",
@@ -144,7 +145,7 @@ async def _run(asked: CompletionRequest, request: Request) -> AsyncGenerator[Com
         asked = replace(asked, deadline_ms=left_ms - NOTICING_MS)
     told = _Told(asked.n)
     with _translated_errors(record):
-        opened = service_of(request).engine.open(asked)
+        opened = _open(asked, request)
         try:
             async with aclosing(race(opened, request.receive, due_s)) as deltas:
                 async for delta in deltas:
@@ -162,6 +163,44 @@ async def _run(asked: CompletionRequest, request: Request) -> AsyncGenerator[Com
                 yield delta
         if record.usage is None:
             raise InternalError("The engine ended without usage.")
+
+
+def _open(asked: CompletionRequest, request: Request) -> AsyncGenerator[CompletionDelta]:
+    """Return the engine's answer, to the request as an experiment has it where there is one."""
+    service = service_of(request)
+    if service.arms is None:
+        return service.engine.open(asked)
+    armed = service.arms.serve(asked, request)
+    served = record_of(request).served
+    if served is None:
+        return service.engine.open(armed)
+    return _open_arm(service.engine, armed, asked, served)
+
+
+async def _open_arm(
+    engine: CompletionEngine, armed: CompletionRequest, asked: CompletionRequest, served: ServedArm
+) -> AsyncGenerator[CompletionDelta]:
+    """Yield what an arm's users get: later in a delay arm, and as usual where it cannot be."""
+    if served.delay_ms:
+        await asyncio.sleep(served.delay_ms / 1000)
+        if armed.deadline_ms is not None:
+            left_ms = max(0.0, armed.deadline_ms - served.delay_ms)
+            armed, asked = (replace(one, deadline_ms=left_ms) for one in (armed, asked))
+    is_begun = False
+    try:
+        async with aclosing(engine.open(armed)) as deltas:
+            async for delta in deltas:
+                is_begun = True
+                yield delta
+        return
+    except InvalidRequest:
+        if is_begun or armed == asked:
+            raise
+    # An adapter that was unloaded a moment ago, or an order that the model does not know.
+    served.fall_back()
+    async with aclosing(engine.open(asked)) as deltas:
+        async for delta in deltas:
+            yield delta
 
 
 class _Told:

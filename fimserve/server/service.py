@@ -12,6 +12,7 @@ from typing import Protocol, cast
 from starlette.requests import Request
 
 from fimserve.engine import CompletionDelta, CompletionRequest, EngineStats, ModelCard
+from fimserve.server.arm_desk import ArmDesk
 from fimserve.server.drain import Drain
 from fimserve.server.errors import UnknownModel, shorten
 from fimserve.server.metrics import Metrics
@@ -197,6 +198,8 @@ class Service:
     """Where the model runs, as `/health` says it."""
     events: EventStore | None = None
     """Where events go; None where they are switched off."""
+    arms: ArmDesk | None = None
+    """Experiments; None where there can be none."""
     drain: Drain = field(default_factory=Drain)
     """Whether the service is stopping."""
     started_monotonic_s: float = field(default_factory=time.monotonic)

@@ -82,7 +82,7 @@ class Database:
         """
         if self._location.file is not None:
             create_sqlite_file(self._location.file)
-        with self._begin() as connection:
+        with self.begin() as connection:
             migrate(connection)
 
     def insert(self, batches: Sequence[Batch]) -> list[int]:
@@ -99,7 +99,7 @@ class Database:
         """
         for attempt in range(1, MAX_TRIES + 1):
             try:
-                with self._begin() as connection:
+                with self.begin() as connection:
                     return [self._insert_batch(connection, batch) for batch in batches]
             except DatabaseAway as error:
                 if attempt == MAX_TRIES or not _is_conflict(error):
@@ -139,12 +139,12 @@ class Database:
             .group_by(columns.tenant, columns.type)
             .order_by(columns.tenant, columns.type)
         )
-        with self._read() as connection:
+        with self.read() as connection:
             return [TypeCount(*row) for row in connection.execute(query)]
 
     def count_texts(self) -> int:
         """Return how many events have code stored with them."""
-        with self._read() as connection:
+        with self.read() as connection:
             return connection.scalar(select(func.count()).select_from(EVENT_TEXTS)) or 0
 
     def read_events(
@@ -168,12 +168,36 @@ class Database:
         last_seq = 0
         while True:
             page = query.where(EVENTS.c.seq > last_seq).limit(PAGE_EVENTS)
-            with self._read() as connection:
+            with self.read() as connection:
                 rows = [dict(row) for row in connection.execute(page).mappings()]
             if not rows:
                 return
             yield rows
             last_seq = rows[-1]["seq"]
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """Have a transaction that writes, durable once the `with` block is left; DatabaseAway.
+
+        Yields:
+            Connection: The connection.
+        """
+        with self._write_lock, _translated_errors(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Have a connection that only reads; DatabaseAway where there is none.
+
+        Yields:
+            Connection: The connection.
+        """
+        with _translated_errors(), self._engine.connect() as connection:
+            reading = connection.execution_options(**READS_ONLY)
+            if self._location.file is None:
+                # Whoever counts or exports waits for it, and nobody waits for them.
+                reading.exec_driver_sql("SET LOCAL statement_timeout TO 0")
+            yield reading
 
     def drop_connections(self) -> None:
         """Let go of all connections; the next use makes new ones."""
@@ -198,7 +222,7 @@ class Database:
         oldest = select(*keys).where(table.c.received_ms < before_ms).limit(MAX_DELETED_AT_ONCE)
         num_deleted = 0
         while True:
-            with self._begin() as connection:
+            with self.begin() as connection:
                 found = delete(table).where(tuple_(*keys).in_(oldest))
                 num = connection.execute(found).rowcount
             num_deleted += num
@@ -216,20 +240,6 @@ class Database:
                 raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
             finally:
                 raw.close()
-
-    @contextmanager
-    def _begin(self) -> Iterator[Connection]:
-        with self._write_lock, _translated_errors(), self._engine.begin() as connection:
-            yield connection
-
-    @contextmanager
-    def _read(self) -> Iterator[Connection]:
-        with _translated_errors(), self._engine.connect() as connection:
-            reading = connection.execution_options(**READS_ONLY)
-            if self._location.file is None:
-                # Whoever counts or exports waits for it, and nobody waits for them.
-                reading.exec_driver_sql("SET LOCAL statement_timeout TO 0")
-            yield reading
 
 
 def _make_rows(batch: Batch, events: Sequence[Event]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@
     │   └── StoreClosed       the store is closing or closed
     ├── StoreMismatch         the database was written by a newer version
     ├── StoreSettingsError    a setting cannot work
+    ├── ExperimentError       an experiment cannot be as it is described, or not now
     └── ExportError           the events could not be written out
 
 Messages hold the field, the limit and the remedy, and no value of the event: it may be code.
@@ -13,6 +14,7 @@ Messages hold the field, the limit and the remedy, and no value of the event: it
 
 __all__ = [
     "EventError",
+    "ExperimentError",
     "ExportError",
     "StoreClosed",
     "StoreMismatch",
@@ -63,6 +65,10 @@ class StoreMismatch(TelemetryError):
 
 class StoreSettingsError(TelemetryError, ValueError):
     """A setting of the store has a value that cannot work."""
+
+
+class ExperimentError(TelemetryError, ValueError):
+    """An experiment has a value that cannot work, or may not change as asked."""
 
 
 class ExportError(TelemetryError):

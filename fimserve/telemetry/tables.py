@@ -1,5 +1,6 @@
 """The tables that hold events, as the newest migration leaves them.
 
+`experiments` holds what `fimserve ab` does, `experiment_secrets` the key behind users' hashes.
 `events` has a column for each field of `Event`; code lies apart in `event_texts`, so that a reader
 of numbers needs no right to read code, and so that it can go sooner.
 """
@@ -18,13 +19,22 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.types import TypeEngine
 
 from fimserve.telemetry import rules
 from fimserve.telemetry.event import EVENT_RULES, REQUIRED_FIELDS, TEXT_FIELDS
 
-__all__ = ["EVENTS", "EVENT_COLUMNS", "EVENT_TEXTS", "MAX_TENANT_CHARS", "METADATA"]
+__all__ = [
+    "EVENTS",
+    "EVENT_COLUMNS",
+    "EVENT_TEXTS",
+    "EXPERIMENTS",
+    "EXPERIMENT_SECRETS",
+    "MAX_TENANT_CHARS",
+    "METADATA",
+]
 
 MAX_TENANT_CHARS = 128
 MAX_STRING_CHARS = 64
@@ -70,6 +80,17 @@ EVENTS = Table(
     *_columns(EVENT_COLUMNS),
     UniqueConstraint("tenant", "id", name="uq_events_tenant_id"),
     Index("ix_events_received_ms", "received_ms"),
+    # Small as long as few events belong to an experiment; reports and guardrails read by it, each
+    # suggestion's events side by side.
+    Index(
+        "ix_events_experiment",
+        "experiment",
+        "tenant",
+        "completion_id",
+        "choice_index",
+        sqlite_where=text("experiment IS NOT NULL"),
+        postgresql_where=text("experiment IS NOT NULL"),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -81,4 +102,26 @@ EVENT_TEXTS = Table(
     Column("received_ms", BigInteger(), nullable=False),
     *_columns(TEXT_FIELDS),
     Index("ix_event_texts_received_ms", "received_ms"),
+)
+
+EXPERIMENTS = Table(
+    "experiments",
+    METADATA,
+    Column("name", String(MAX_STRING_CHARS), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("plan", Text(), nullable=False),
+    Column("salt", String(64), nullable=False),
+    Column("created_ms", BigInteger(), nullable=False),
+    Column("started_ms", BigInteger()),
+    Column("stopped_ms", BigInteger()),
+    Column("reason", Text()),
+    Column("buckets", Text(), nullable=False),
+    Column("stopped_arms", Text(), nullable=False),
+)
+
+EXPERIMENT_SECRETS = Table(
+    "experiment_secrets",
+    METADATA,
+    Column("name", String(MAX_STRING_CHARS), primary_key=True),
+    Column("value", String(64), nullable=False),
 )

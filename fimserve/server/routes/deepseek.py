@@ -34,6 +34,7 @@ async def create_fim_completion(request: Request) -> Response:
     cursor = read_prompt(fields.prompt, fields.suffix, service.engine)
     asked = to_completion_request(fields, cursor, service.settings, model.adapter)
     answer = CompletionAnswer(model.name, _describe_usage)
+    record_of(request).completion_id = answer.id
     if fields.stream:
         record_of(request).is_streamed = True
         includes_usage = bool(fields.stream_options and fields.stream_options.include_usage)

@@ -110,8 +110,11 @@ async def store_events(request: Request, events: Sequence[Event]) -> dict[str, i
     Raises:
         EventsUnavailable: If nothing was stored and the client should try again.
     """
-    store = require_store(service_of(request))
+    service = service_of(request)
+    store = require_store(service)
     tenant = principal_of(request).tenant
+    if service.arms is not None:
+        events = service.arms.fill_in(events, request)
     try:
         appended = await asyncio.wrap_future(store.submit(tenant, events))
     except StoreUnavailable as error:

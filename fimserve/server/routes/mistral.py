@@ -53,6 +53,7 @@ async def create_fim_completion(request: Request) -> Response:
     model = service.names.resolve_or_served(fields.model, service.engine.stats().adapters)
     asked = to_completion_request(fields, service.settings, model.adapter)
     answer = _Answer(model.name)
+    record_of(request).completion_id = answer.id
     if fields.stream:
         record_of(request).is_streamed = True
         return RecordStream(answer.events(asked, request), EVENT_STREAM)
@@ -63,7 +64,7 @@ class _Answer:
     """Writes the answer to one request."""
 
     def __init__(self, model: str) -> None:
-        self._id = f"fim-{secrets.token_hex(12)}"
+        self.id = f"fim-{secrets.token_hex(12)}"
         self._created = int(time.time())
         self._model = model
 
@@ -108,7 +109,7 @@ class _Answer:
         return encode_event(record)
 
     def _head(self, kind: str) -> dict[str, object]:
-        return {"id": self._id, "object": kind, "created": self._created, "model": self._model}
+        return {"id": self.id, "object": kind, "created": self._created, "model": self._model}
 
 
 def _describe_usage(usage: Usage) -> dict[str, object]:

@@ -17,6 +17,7 @@ from fimserve.server.routes.openai_answer import EVENT_STREAM, CompletionAnswer
 from fimserve.server.routes.openai_fields import CompletionFields, to_completion_request
 from fimserve.server.run import collect_completion
 from fimserve.server.service import Service, service_of
+from fimserve.server.user import note_user
 
 __all__ = ["complete", "router"]
 
@@ -46,6 +47,8 @@ async def complete(request: Request, body: dict[str, object]) -> Response:
     cursor = read_prompt(fields.prompt, fields.suffix, service.engine)
     asked = to_completion_request(fields, cursor, service.settings, model.adapter)
     answer = CompletionAnswer(model.name)
+    record_of(request).completion_id = answer.id
+    note_user(request, fields.user)
     if fields.stream:
         record_of(request).is_streamed = True
         includes_usage = bool(fields.stream_options and fields.stream_options.include_usage)

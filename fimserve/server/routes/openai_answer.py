@@ -56,6 +56,11 @@ class CompletionAnswer:
         }
         self._usage_shape = usage_shape or describe_usage
 
+    @property
+    def id(self) -> str:
+        """Id of the completion."""
+        return str(self._head["id"])
+
     def whole(self, completion: FinishedCompletion) -> dict[str, object]:
         """Return the body of an answer that is not streamed.
 

@@ -27,6 +27,7 @@ from fimserve.server.routes.tabby_fields import (
 from fimserve.server.routes.tabby_health import describe_health
 from fimserve.server.run import collect_completion
 from fimserve.server.service import service_of
+from fimserve.server.user import note_user
 
 __all__ = ["SCOPES", "complete", "record_event", "router"]
 
@@ -94,9 +95,13 @@ async def complete(request: Request, body: dict[str, object]) -> Response:
         # No model here suggests edits elsewhere: there is nothing to suggest, and no fault either.
         return JSONResponse(_answer(make_completion_id(""), [], fields.mode))
     asked, snippets = to_completion_request(fields, service.settings)
+    note_user(request, fields.user)
     completion = await collect_completion(asked, request)
     text = completion.choices[0].text
-    answer = _answer(make_completion_id(text), [{"index": 0, "text": text}], fields.mode)
+    completion_id = make_completion_id(text)
+    if service.arms is not None:
+        service.arms.remember(request, completion_id)
+    answer = _answer(completion_id, [{"index": 0, "text": text}], fields.mode)
     debug = _debug_data(fields, asked, snippets, service.engine.card)
     return JSONResponse(answer | ({"debug_data": debug} if debug else {}))
 
