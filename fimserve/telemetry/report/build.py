@@ -175,7 +175,8 @@ def _compare(
         control_bounds=_bound(users, metric, facts.control),
         treatment_bounds=_bound(users, metric, arm),
         variance_removed=found.variance_removed,
-        detectable_lift=_find_detectable(control, found),
+        # A search, and one sentence needs it.
+        detectable_lift=_find_detectable(control, found) if metric.role == "primary" else None,
     )
 
 

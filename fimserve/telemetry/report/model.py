@@ -88,7 +88,7 @@ class MetricRow:
     variance_removed: float
     """Share of the variance that users' past explained."""
     detectable_lift: float | None
-    """Lift that so many users would show with a probability of 80 %."""
+    """Lift that so many users would show four times out of five, for the metric that decides."""
 
 
 @dataclass(frozen=True, slots=True)
