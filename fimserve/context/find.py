@@ -7,7 +7,7 @@ alone.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from fimserve.context.chunk import CHUNK_LINES
 from fimserve.context.excerpt import dedent, excerpt_of
@@ -17,10 +17,11 @@ from fimserve.context.leak import Middle
 from fimserve.context.repository_index import Place, RepositoryIndex
 from fimserve.context.snippet import Snippet
 from fimserve.context.source_imports import Import
-from fimserve.context.source_tags import FileTags, ParsingTooSlow, read_tags
+from fimserve.context.source_tags import Definition, FileTags, ParsingTooSlow, read_tags
+from fimserve.context.span import Location, Span
 from fimserve.context.words import identifiers_of, words_of
 
-__all__ = ["DefinitionFinder", "Span", "estimate_tokens", "find_snippets"]
+__all__ = ["DefinitionFinder", "estimate_tokens", "find_snippets"]
 
 MAX_DEFINITIONS = 6
 MAX_SIMILAR = 4
@@ -35,25 +36,11 @@ CHARS_PER_TOKEN = 3.0
 """Fewer than source has in any tokenizer we know (prompt/budget.py), so that estimates are high."""
 
 
-class Span(NamedTuple):
-    """A place in a file, and what stands there if that is known."""
-
-    path: str
-    prefix: str
-    middle: str | None
-    suffix: str
-
-    @property
-    def text(self) -> str:
-        """The whole file."""
-        return self.prefix + (self.middle or "") + self.suffix
-
-
 class DefinitionFinder(Protocol):
     """Anything that knows where the symbols of a span are defined, better than their names tell."""
 
-    def find(self, span: Span) -> list[Place] | None:
-        """Return the definitions in other files, most wanted first.
+    def find(self, span: Span) -> list[Location] | None:
+        """Return where its symbols are defined, most wanted first.
 
         Args:
             span: The place; its middle is known.
@@ -108,13 +95,30 @@ def _find_definitions(
     index: RepositoryIndex, span: Span, finder: DefinitionFinder | None
 ) -> Iterator[Snippet]:
     found = finder.find(span) if finder is not None and span.middle is not None else None
-    places = _look_up(index, span) if found is None else found
+    places = _look_up(index, span) if found is None else list(_to_places(index, found))
     for place in _without_members(place for place in places if place.path != span.path)[
         :MAX_DEFINITIONS
     ]:
         if (file := index.find_file(place.path)) is not None:
             text = excerpt_of(place.definition, file.text.split("\n"), file.tags.definitions)
             yield Snippet(place.path, text, "definition")
+
+
+def _to_places(index: RepositoryIndex, found: Iterable[Location]) -> Iterator[Place]:
+    for location in found:
+        if (file := index.find_file(location.path)) is not None:
+            yield Place(location.path, _definition_at(location, file.tags.definitions))
+
+
+def _definition_at(location: Location, definitions: Iterable[Definition]) -> Definition:
+    """Return what is defined at a location: by its name, or the type that it is a part of."""
+    name, line = location.name, location.line
+    around = [each for each in definitions if each.start_line <= line < each.end_line]
+    if named := [each for each in around if each.name == name and each.name_line == line]:
+        return named[0]
+    if types := [each for each in around if each.kind == "type"]:
+        return types[-1]  # the innermost one
+    return Definition(name, "value", line, line + 1, line)
 
 
 def _look_up(index: RepositoryIndex, span: Span) -> list[Place]:
