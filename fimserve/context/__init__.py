@@ -4,6 +4,7 @@ Serves at completion time and in mining. Knows nothing of ours and never torch; 
 `bm25s` are loaded when an index is made.
 """
 
+from fimserve.context.background_index import BackgroundIndex
 from fimserve.context.find import DefinitionFinder, estimate_tokens, find_snippets
 from fimserve.context.project_finder import ProjectFinder
 from fimserve.context.repository_index import IndexedFile, Place, RepositoryIndex
@@ -11,6 +12,7 @@ from fimserve.context.snippet import Reason, Snippet
 from fimserve.context.span import Location, Span
 
 __all__ = [
+    "BackgroundIndex",
     "DefinitionFinder",
     "IndexedFile",
     "Location",

@@ -44,4 +44,5 @@ def _ends_with(place: str, module: str) -> bool:
 
 def _is_longer(place: str, module: str) -> bool:
     # Go and Java name more than the repository holds: example.org/team/project/geo, geo.
-    return "/" in place and module.endswith(f"/{place}")
+    has_domain = "." in module.partition("/")[0]
+    return ("/" in place or has_domain) and module.endswith(f"/{place}")

@@ -10,11 +10,10 @@ BM25 weighs words by how rare they are, and a handful of windows knows nothing o
 index also holds a sample of the large one's windows, which it never returns.
 """
 
+import logging
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
 
 from fimserve.context.chunk import Chunk, ChunkWords
 
@@ -46,6 +45,8 @@ class _Segment:
     """One BM25 index that never changes, and which of its windows still exist."""
 
     def __init__(self, windows: Iterable[ChunkWords], sample: Iterable[ChunkWords] = ()) -> None:
+        import numpy as np
+
         self.chunks: list[Chunk] = []
         vocabulary: dict[str, int] = {}
         ids = [self._take(window, vocabulary) for window in windows]
@@ -78,6 +79,8 @@ class _Segment:
 
     def search(self, words: list[str], k: int, skipped: str) -> list[Similar]:
         """Return the best windows, those of one file left out."""
+        import numpy as np
+
         known = [word for word in words if self._bm25 and word in self._bm25.vocab_dict]
         if self._bm25 is None or not known:
             return []
@@ -95,6 +98,8 @@ def _number(words: list[str], vocabulary: dict[str, int]) -> list[int]:
 def _index(ids: list[list[int]], vocabulary: dict[str, int]) -> "BM25":
     import bm25s
 
+    # It logs each index, to a handler of its own.
+    logging.getLogger("bm25s").setLevel(logging.WARNING)
     made = bm25s.BM25()
     made.index((ids, vocabulary), show_progress=False)
     return made

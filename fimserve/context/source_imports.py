@@ -160,7 +160,7 @@ def _read_dotted(node: "Node") -> list[Import]:
         child.type == "asterisk" for child in node.named_children
     )
     folder, _, name = module.rpartition("/")
-    return [Import(module) if is_whole else Import(module, name or folder)]
+    return [Import(module) if is_whole or not folder else Import(folder, name)]
 
 
 def _text(node: "Node | None") -> str:
