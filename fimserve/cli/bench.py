@@ -10,7 +10,18 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["ab", "app", "events", "goodput", "hostile", "latency", "metrics", "soak", "tenants"]
+__all__ = [
+    "ab",
+    "app",
+    "context",
+    "events",
+    "goodput",
+    "hostile",
+    "latency",
+    "metrics",
+    "soak",
+    "tenants",
+]
 
 app = typer.Typer(
     help="Measure a completion server: latency, goodput, a soak, events.",
@@ -401,3 +412,27 @@ def metrics(
 
     settings = TimingSettings(num_events=num_events, num_users=users, runs=runs, seed=seed)
     run_metrics_bench(settings, database, output)
+
+
+@app.command()
+def context(
+    repository: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="REPO",
+            help="Folder to index. Default: one made up.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    files: Annotated[int, typer.Option(min=1, help="Files of the one made up.")] = 5_000,
+    n: Annotated[int, typer.Option("--n", min=1, help="Changed files, and questions.")] = 300,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Budget of the snippets.")] = 512,
+    seed: Seed = 0,
+    output: Output = None,
+) -> None:
+    """Time the index that finds context in other files: making, changing and asking it."""
+    from fimeval.bench.context import ContextSettings
+    from fimserve.cli.context_bench import run_context_bench
+
+    run_context_bench(ContextSettings(repository, files, n, max_tokens, seed), output)
