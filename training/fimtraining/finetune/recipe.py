@@ -42,13 +42,13 @@ class Mixture(_Part):
 
     kinds: dict[str, float] = Field(default_factory=lambda: dict(PAPER_MIXTURE))
     """Kind -> weight. A kind without spans in the data gives its weight to the others."""
-    by_hardness: float = Field(0.0, ge=0.0, le=1.0)
+    by_hardness: float = Field(default=0.0, ge=0.0, le=1.0)
     """0: spans of a kind are equally likely; 1: in proportion to their hardness."""
     pacing: Literal["none", "linear", "root", "log", "step"] = "none"
     """How the share of each kind's spans that may be drawn grows over the run, easy ones first."""
-    pacing_start: float = Field(0.2, gt=0.0, le=1.0)
+    pacing_start: float = Field(default=0.2, gt=0.0, le=1.0)
     """Share at the beginning."""
-    pacing_end: float = Field(0.8, gt=0.0, le=1.0)
+    pacing_end: float = Field(default=0.8, gt=0.0, le=1.0)
     """Share of the run after which all may be drawn."""
     hard_first: bool = False
     """Begin with the hard spans instead of the easy ones."""
@@ -69,17 +69,17 @@ class Context(_Part):
     source: Literal["none", "own", "shuffled"] = "own"
     """none: nothing; own: the span's own snippets; shuffled: those of another span of the same
     language (a control: as many tokens, of no use)."""
-    drop_rate: float = Field(0.25, ge=0.0, le=1.0)
+    drop_rate: float = Field(default=0.25, ge=0.0, le=1.0)
     """Share of examples that lose their snippets, so that the model works without."""
-    max_snippets: int = Field(5, ge=0)
+    max_snippets: int = Field(default=5, ge=0)
 
 
 class Lora(_Part):
     """The adapter."""
 
-    rank: int = Field(16, ge=1, le=512)
-    alpha: float = Field(32.0, gt=0)
-    dropout: float = Field(0.05, ge=0.0, lt=1.0)
+    rank: int = Field(default=16, ge=1, le=512)
+    alpha: float = Field(default=32.0, gt=0)
+    dropout: float = Field(default=0.05, ge=0.0, lt=1.0)
     targets: tuple[str, ...] | Literal["all-linear"] = "all-linear"
     """Names of modules; all-linear takes every linear layer but the output layer."""
     rank_stabilised: bool = False
@@ -91,11 +91,11 @@ class Lora(_Part):
 class Optimiser(_Part):
     """AdamW and its schedule: warm-up, constant, decay (WSD)."""
 
-    learning_rate: float = Field(1e-4, gt=0)
-    weight_decay: float = Field(0.0, ge=0)
-    warmup_share: float = Field(0.03, ge=0, le=1)
-    decay_share: float = Field(0.2, ge=0, le=1)
-    max_grad_norm: float = Field(1.0, gt=0)
+    learning_rate: float = Field(default=1e-4, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    warmup_share: float = Field(default=0.03, ge=0, le=1)
+    decay_share: float = Field(default=0.2, ge=0, le=1)
+    max_grad_norm: float = Field(default=1.0, gt=0)
 
 
 class TrainRecipe(_Part):
@@ -104,30 +104,30 @@ class TrainRecipe(_Part):
     name: str = Field(min_length=1, pattern=r"^[\w.-]+$")
     base: str
     """embedded, a directory or a hub id."""
-    mixture: Mixture = Mixture()
-    context: Context = Context()
-    lora: Lora = Lora()
-    optimiser: Optimiser = Optimiser()
+    mixture: Mixture = Field(default_factory=Mixture)
+    context: Context = Field(default_factory=Context)
+    lora: Lora = Field(default_factory=Lora)
+    optimiser: Optimiser = Field(default_factory=Optimiser)
     orders: dict[str, float] = Field(default_factory=dict)
     """Order -> weight; empty takes the orders that the base was trained for in equal parts."""
-    path_rate: float = Field(0.5, ge=0, le=1)
+    path_rate: float = Field(default=0.5, ge=0, le=1)
     """Share of examples that show the path of their file."""
     loss_on: Literal["middle", "all"] = "middle"
     """middle: the middle and the end token; all: every token behind the first of an example."""
-    row_tokens: int = Field(4096, ge=64)
+    row_tokens: int = Field(default=4096, ge=64)
     """Tokens of a packed row; also the most an example may have."""
-    max_middle_tokens: int = Field(512, ge=1)
+    max_middle_tokens: int = Field(default=512, ge=1)
     """Spans with a longer middle are left out, counted."""
-    rows_per_step: int = Field(16, ge=1)
+    rows_per_step: int = Field(default=16, ge=1)
     """Rows per update, over all processes."""
-    rows_per_pass: int = Field(4, ge=1)
+    rows_per_pass: int = Field(default=4, ge=1)
     """Rows per forward and backward pass of one process."""
-    steps: int = Field(500, ge=1)
+    steps: int = Field(default=500, ge=1)
     """Updates. All rows are planned beforehand: regimes of equal steps see equal tokens."""
-    seed: int = Field(0, ge=0)
-    save_every: int = Field(100, ge=1)
-    validate_every: int = Field(100, ge=1)
-    validation_rows: int = Field(32, ge=0)
+    seed: int = Field(default=0, ge=0)
+    save_every: int = Field(default=100, ge=1)
+    validate_every: int = Field(default=100, ge=1)
+    validation_rows: int = Field(default=32, ge=0)
     quantise: Literal["none", "4bit"] = "none"
     """4bit: QLoRA, the frozen base in NF4; needs bitsandbytes and a CUDA device."""
     gradient_checkpointing: bool = False

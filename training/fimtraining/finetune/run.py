@@ -35,6 +35,11 @@ RECIPE_FILE = "recipe.json"
 KEPT_CHECKPOINTS = 2
 
 
+@contextmanager
+def _silent() -> Iterator[Callable[[int], None]]:
+    yield lambda num_done: None
+
+
 @dataclass(frozen=True, slots=True)
 class RunPlan:
     """What a run will do, known before any weight is loaded."""
@@ -309,8 +314,3 @@ def _has_liger() -> bool:
     except ImportError:
         return False
     return True
-
-
-@contextmanager
-def _silent() -> Iterator[Callable[[int], None]]:
-    yield lambda num_done: None

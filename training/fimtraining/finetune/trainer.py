@@ -10,8 +10,9 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Sized
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch.utils.data import Sampler, SequentialSampler
@@ -26,8 +27,7 @@ class RowTrainer(Trainer):
     """Trains on rows in the order in which they lie on disk."""
 
     def _get_train_sampler(self, *arguments: Any) -> Sampler[int]:
-        assert self.train_dataset is not None
-        return SequentialSampler(self.train_dataset)
+        return SequentialSampler(cast(Sized, self.train_dataset))
 
 
 class RunLog(TrainerCallback):
