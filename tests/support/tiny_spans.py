@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from fimcurriculum.schema import arrow_schema
 
 KINDS = ("call", "function", "class", "random", "loop")

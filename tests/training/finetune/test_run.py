@@ -149,6 +149,7 @@ def test_packed_examples_do_not_see_each_other(base: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_kill_at_any_time_and_go_on(base: Path, spans: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "r.toml"
     sizes = "\n".join(f"{key} = {value}" for key, value in SIZE.items())
@@ -158,7 +159,7 @@ def test_kill_at_any_time_and_go_on(base: Path, spans: Path, tmp_path: Path) -> 
     def start(out: Path) -> subprocess.Popen[bytes]:
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         words = [*command, "--out", str(out), "--resume"]
-        return subprocess.Popen(words, env=environment, stderr=subprocess.PIPE)
+        return subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL)
 
     whole = start(tmp_path / "whole")
     assert whole.wait() == 0

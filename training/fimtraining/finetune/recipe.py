@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from fimcurriculum.schema import Kind
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from fimcurriculum.schema import Kind
 from fimserve.prompt import Order
 
 PAPER_MIXTURE: Mapping[str, float] = {

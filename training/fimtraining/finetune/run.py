@@ -90,6 +90,8 @@ def train(
 ) -> Path:
     """Run a recipe; every process of a distributed run calls this.
 
+    Fails with RecipeError if the directory holds another run, or one that was not asked to go on.
+
     Args:
         recipe: The run.
         data: Output of `fimserve mine`.
@@ -101,9 +103,6 @@ def train(
 
     Returns:
         The adapter's directory.
-
-    Raises:
-        RecipeError: If the directory holds another run, or one that was not asked to go on.
     """
     checkpoint = _open_run(recipe, out, resume)
     prepared = _prepare(recipe, data, out, show)
