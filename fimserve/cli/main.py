@@ -24,6 +24,8 @@ COMMANDS = {
     "keys": ("fimserve.cli.keys", "Make, list and revoke API keys."),
     "complete": ("fimserve.cli.complete", "Complete one place in a file."),
     "lsp": ("fimserve.cli.lsp", "Offer completions to an editor by the language server protocol."),
+    "mine": ("fimserve.cli.mine", "Find spans that are hard to complete; make a data set of them."),
+    "train": ("fimserve.cli.train", "Fine-tune a model on mined spans: a LoRA adapter."),
     "eval": ("fimserve.cli.eval", "Score completions on a benchmark: generate, score, report."),
     "bench": (
         "fimserve.cli.bench",

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from fimcurriculum.sources.decontamination import DecontaminationError
 from fimtraining.corpus import build
 from fimtraining.corpus.__main__ import app
 from fimtraining.corpus.build import CorpusError, build_corpus
-from fimtraining.corpus.decontamination import DecontaminationError
 from fimtraining.corpus.recipe import Repository, load_repositories, render_repositories
 from support import licence_texts
 from support.git_repositories import commit_files, make_repository

@@ -8,8 +8,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fimcurriculum.sources.sketch import make_sketch
 from fimtraining.corpus.recipe import CorpusRecipe
-from fimtraining.corpus.select import Candidate, choose, make_sketch
+from fimtraining.corpus.select import Candidate, choose
 from support.source_texts import make_go, make_python
 
 SEED = 20

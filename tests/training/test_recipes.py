@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from fimcurriculum.sources.decontamination import Decontamination
+from fimcurriculum.sources.languages import LANGUAGE_BY_EXTENSION
+from fimcurriculum.sources.licences import PERMISSIVE
 from fimserve.prompt import Order
-from fimtraining.corpus.decontamination import Decontamination
-from fimtraining.corpus.languages import LANGUAGE_BY_EXTENSION
-from fimtraining.corpus.licences import PERMISSIVE
 from fimtraining.corpus.recipe import load_recipe, load_repositories
 from fimtraining.pretrain import PretrainRecipe
 from fimtraining.pretrain import load_recipe as load_pretrain_recipe

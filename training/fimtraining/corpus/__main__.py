@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from fimcurriculum.sources.decontamination import DecontaminationError
 from fimtraining.corpus.build import CorpusError, build_corpus
-from fimtraining.corpus.decontamination import DecontaminationError
 from fimtraining.corpus.recipe import RecipeError, render_repositories
 from fimtraining.corpus.scan import scan_clones
 

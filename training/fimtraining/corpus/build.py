@@ -15,11 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from fimtraining.corpus.clone import CloneError
-from fimtraining.corpus.decontamination import Decontamination, load_decontamination
+from fimcurriculum.sources.clone import CloneError
+from fimcurriculum.sources.decontamination import Decontamination, load_decontamination
+from fimcurriculum.sources.sketch import make_sketch
 from fimtraining.corpus.extract import Document, Extraction, extract_repository
 from fimtraining.corpus.recipe import CorpusRecipe, Repository, load_recipe, load_repositories
-from fimtraining.corpus.select import Candidate, Choice, choose, make_sketch
+from fimtraining.corpus.select import Candidate, Choice, choose
 
 SHARD_BYTES = 330_000_000
 """Text per Parquet file: about 50 MB on disk at this compression."""

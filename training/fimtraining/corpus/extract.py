@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fimtraining.corpus.clone import (
+from fimcurriculum.sources.clone import (
     CloneError,
     TreeFile,
     find_git_dir,
@@ -13,17 +13,14 @@ from fimtraining.corpus.clone import (
     read_blobs,
     resolve_commit,
 )
-from fimtraining.corpus.decontamination import Decontamination, tokenize
-from fimtraining.corpus.filters import MAX_BYTES, refuse_path, refuse_text
-from fimtraining.corpus.languages import detect_language
-from fimtraining.corpus.licences import (
-    LICENCE_FILE,
-    PERMISSIVE,
-    detect_licence,
-    has_restrictive_header,
-)
+from fimcurriculum.sources.decode import decode_source
+from fimcurriculum.sources.decontamination import Decontamination, tokenize
+from fimcurriculum.sources.filters import MAX_BYTES, refuse_path, refuse_text
+from fimcurriculum.sources.languages import detect_language
+from fimcurriculum.sources.licence_file import read_licence
+from fimcurriculum.sources.licences import PERMISSIVE, has_restrictive_header
+from fimcurriculum.sources.scrub import scrub
 from fimtraining.corpus.recipe import Repository
-from fimtraining.corpus.scrub import scrub
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +51,6 @@ class Extraction:
     """`emails` and `secrets` replaced."""
     refused: str | None = None
     """Why the whole repository was left out."""
-
-
-def read_licence(git_dir: Path, files: list[TreeFile]) -> str | None:
-    """Return the SPDX identifier found in the root's licence files, or None if none is clear.
-
-    Several permissive files (say LICENSE-MIT beside LICENSE-APACHE) give the first by name; one
-    file with other terms refuses the repository.
-    """
-    licence_files = sorted(
-        (f for f in files if "/" not in f.path and LICENCE_FILE.match(f.path)),
-        key=lambda f: f.path,
-    )
-    found = [
-        detect_licence(content.decode("utf-8", "replace"))
-        for _, content in read_blobs(git_dir, licence_files)
-    ]
-    return None if not found or None in found else found[0]
 
 
 def extract_repository(
@@ -129,7 +109,7 @@ def _extract_files(
             wanted.append(file)
     for file, content in read_blobs(git_dir, wanted):
         language = str(detect_language(file.path))
-        text = _decode(content)
+        text = decode_source(content)
         reason = "not_utf8" if text is None else _refuse_content(text, decontamination)
         if reason or text is None:
             result.dropped[f"{language}/{reason}"] += 1
@@ -157,14 +137,3 @@ def _refuse_content(text: str, decontamination: Decontamination) -> str | None:
     if reason := refuse_text(text):
         return reason
     return "benchmark_text" if decontamination.is_contaminated(tokenize(text)) else None
-
-
-def _decode(content: bytes) -> str | None:
-    """Return text with line feeds only, or None if it is not UTF-8 or holds NUL."""
-    if b"\0" in content:
-        return None
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return None
-    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from fimtraining.corpus.clone import CloneError, find_git_dir, list_files, resolve_commit
-from fimtraining.corpus.extract import read_licence
-from fimtraining.corpus.licences import PERMISSIVE
+from fimcurriculum.sources.clone import CloneError, find_git_dir, list_files, resolve_commit
+from fimcurriculum.sources.licence_file import read_licence
+from fimcurriculum.sources.licences import PERMISSIVE
 from fimtraining.corpus.recipe import Repository
 
 

@@ -12,11 +12,8 @@ from typing import Any, NamedTuple
 
 import rensa
 
-from fimtraining.corpus.decontamination import tokenize
+from fimcurriculum.sources.sketch import NUM_PERMUTATIONS
 from fimtraining.corpus.recipe import CorpusRecipe
-
-NUM_PERMUTATIONS = 128
-SHINGLE_TOKENS = 5
 
 
 class Candidate(NamedTuple):
@@ -37,15 +34,6 @@ class Choice(NamedTuple):
     """Keys."""
     dropped: Counter[str]
     """`<language>/<reason>` -> files."""
-
-
-def make_sketch(text: str, seed: int) -> Any:
-    """Return the MinHash sketch of a text's token shingles."""
-    tokens = tokenize(text)
-    grams = zip(*(tokens[i:] for i in range(SHINGLE_TOKENS)), strict=False)
-    sketch = rensa.RMinHash(NUM_PERMUTATIONS, seed)
-    sketch.update(list(set(map(" ".join, grams))) or tokens)
-    return sketch
 
 
 def choose(documents: Iterable[tuple[Candidate, Any]], recipe: CorpusRecipe) -> Choice:

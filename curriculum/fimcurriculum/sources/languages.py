@@ -15,9 +15,17 @@ LANGUAGE_BY_EXTENSION = {
     ".cjs": "javascript",
     ".java": "java",
     ".go": "go",
+    ".rs": "rust",
+    ".cc": "cpp",
+    ".cpp": "cpp",
+    ".cxx": "cpp",
+    ".h": "cpp",
+    ".hh": "cpp",
+    ".hpp": "cpp",
+    ".cs": "csharp",
 }
 
 
 def detect_language(path: str) -> str | None:
-    """Return the language of a repository path, or None for a file the corpus has no use for."""
+    """Return the language of a repository path, or None for a file of no language known here."""
     return LANGUAGE_BY_EXTENSION.get(PurePosixPath(path).suffix.lower())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fimtraining.corpus.clone import (
+from fimcurriculum.sources.clone import (
     CloneError,
     find_git_dir,
     list_files,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fimtraining.corpus.scrub import entropy_bits, scrub
+from fimcurriculum.sources.scrub import entropy_bits, scrub
 
 LETTERS_AND_DIGITS = string.ascii_letters + string.digits
 

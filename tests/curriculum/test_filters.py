@@ -2,8 +2,8 @@
 
 import pytest
 
-from fimtraining.corpus.filters import MAX_LINE_CHARS, MIN_CHARS, refuse_path, refuse_text
-from fimtraining.corpus.languages import detect_language
+from fimcurriculum.sources.filters import MAX_LINE_CHARS, MIN_CHARS, refuse_path, refuse_text
+from fimcurriculum.sources.languages import detect_language
 from support.source_texts import make_go, make_python
 
 PATHS = {

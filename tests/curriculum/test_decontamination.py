@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fimtraining.corpus.decontamination import (
+from fimcurriculum.sources.decontamination import (
     WINDOW,
     Decontamination,
     DecontaminationError,

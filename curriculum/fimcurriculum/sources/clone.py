@@ -6,8 +6,9 @@ nothing of the repository is ever executed.
 
 import os
 import subprocess
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 # A partial clone lacks blobs and would fetch them when asked. The second variable is for git before
@@ -26,6 +27,16 @@ class TreeFile:
     path: str
     blob: str
     num_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """What a commit holds."""
+
+    files: list[TreeFile] = field(default_factory=list)
+    """Regular files, in git's order."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """What cannot be read: `link`, `submodule`, `blob_absent` -> entries."""
 
 
 def find_git_dir(clone: Path) -> Path:
@@ -62,17 +73,28 @@ def resolve_commit(git_dir: Path, revision: str = "HEAD") -> str:
 
 def list_files(git_dir: Path, commit: str) -> list[TreeFile]:
     """List the regular files of a commit; links and submodules are left out."""
+    return list_tree(git_dir, commit).files
+
+
+def list_tree(git_dir: Path, commit: str) -> Tree:
+    """List a commit, and count what in it is no file that can be read."""
     listing = _git(git_dir, "ls-tree", "-r", "-l", "-z", "--full-tree", commit)
-    files: list[TreeFile] = []
+    tree = Tree()
     for entry in listing.split(b"\0"):
         if not entry:
             continue
         head, _, path = entry.partition(b"\t")
         mode, kind, blob, size = head.split()
-        # git prints "BAD" as the size of a blob that a partial clone lacks.
-        if kind == b"blob" and mode in (b"100644", b"100755") and size.isdigit():
-            files.append(TreeFile(path.decode("utf-8", "replace"), blob.decode(), int(size)))
-    return files
+        if kind != b"blob":
+            tree.left_out["submodule"] += 1
+        elif mode not in (b"100644", b"100755"):
+            tree.left_out["link"] += 1
+        elif not size.isdigit():
+            # git prints "BAD" as the size of a blob that a partial clone lacks.
+            tree.left_out["blob_absent"] += 1
+        else:
+            tree.files.append(TreeFile(path.decode("utf-8", "replace"), blob.decode(), int(size)))
+    return tree
 
 
 def read_blobs(git_dir: Path, files: Sequence[TreeFile]) -> Iterator[tuple[TreeFile, bytes]]:
@@ -96,8 +118,8 @@ def read_blobs(git_dir: Path, files: Sequence[TreeFile]) -> Iterator[tuple[TreeF
         with subprocess.Popen(
             command, env=os.environ | _OFFLINE, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         ) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
+            if process.stdin is None or process.stdout is None:
+                raise CloneError("git cat-file has no pipes")
             process.stdin.write(request)
             process.stdin.close()
             for file in chunk:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fimtraining.corpus.licences import (
+from fimcurriculum.sources.licences import (
     LICENCE_FILE,
     PERMISSIVE,
     detect_licence,

@@ -1,0 +1,116 @@
+"""The ranking of kinds of a scored data set, as numbers, as a table, as lines of Markdown."""
+
+import platform
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+from scipy.stats import spearmanr
+
+from fimcurriculum.dataset.read import read_rows
+from fimcurriculum.errors import DataSetError
+from fimcurriculum.hardness.ranking import NUM_RESAMPLES, ScoredSpan, rank_kinds
+from fimcurriculum.hardness.scores import ScoreFile
+
+__all__ = ["describe_ranking", "make_rank_table"]
+
+COLUMNS = (
+    "repository",
+    "language",
+    "kind",
+    "num_chars",
+    "exact_match",
+    "edit_similarity",
+    "mean_nll",
+    "hardness_model",
+    "hardness_static",
+)
+
+
+def describe_ranking(out: Path) -> dict[str, Any]:
+    """Return the ranking of kinds and everything it depends on.
+
+    Args:
+        out: A data set with scores.
+
+    Returns:
+        A JSON object.
+
+    Raises:
+        DataSetError: If no example has a score.
+    """
+    rows = [row for row in read_rows(out, COLUMNS) if row["exact_match"] is not None]
+    if not rows:
+        raise DataSetError(
+            f"no example of {out} has a score; run `fimserve mine score {out}` first"
+        )
+    spans = [ScoredSpan(**{name: row[name] for name in ScoredSpan.__slots__}) for row in rows]
+    return {
+        "task": "kind-ranking",
+        "model": ScoreFile(out / "scores.jsonl").model,
+        "num_spans": len(spans),
+        "num_repositories": len({span.repository for span in spans}),
+        "languages": dict(sorted(Counter(row["language"] for row in rows).items())),
+        "repositories": sorted({span.repository for span in spans}),
+        "interval": f"95 %, percentile bootstrap over repositories, {NUM_RESAMPLES} resamples",
+        "kinds": [_rounded(asdict(rank)) for rank in rank_kinds(spans)],
+        "static_agreement": _static_agreement(rows),
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": _find_commit(),
+        "python": platform.python_version(),
+    }
+
+
+def _rounded(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: round(value, 4) if isinstance(value, float) else value
+        for name, value in values.items()
+    }
+
+
+def _static_agreement(rows: list[dict[str, Any]]) -> float | None:
+    """Return Spearman's correlation of the hardness by syntax with that by the model."""
+    model = np.array([row["hardness_model"] for row in rows])
+    static = np.array([row["hardness_static"] for row in rows])
+    if len(rows) < 3 or not np.ptp(model) or not np.ptp(static):
+        return None
+    return round(float(spearmanr(model, static).statistic), 4)
+
+
+def _find_commit() -> str | None:
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def make_rank_table(ranking: dict[str, Any]) -> Table:
+    """Return the ranking as a table to print."""
+    table = Table(
+        "kind", "spans", "repos", "failure", "95 %", "over random", "95 %", "similarity", "nll",
+        "chars", title=f"kinds by failure of {ranking['model']}",
+    )  # fmt: skip
+    for rank in ranking["kinds"]:
+        table.add_row(*_cells(rank))
+    return table
+
+
+def _cells(rank: dict[str, Any]) -> Iterator[str]:
+    yield rank["kind"]
+    yield str(rank["num_spans"])
+    yield str(rank["num_repositories"])
+    yield f"{rank['failure']:.1%}"
+    yield f"{rank['failure_low']:.1%} to {rank['failure_high']:.1%}"
+    if rank["excess"] is None:
+        yield from ("", "")
+    else:
+        yield f"{100 * rank['excess']:+.1f}"
+        yield f"{100 * rank['excess_low']:+.1f} to {100 * rank['excess_high']:+.1f}"
+    yield f"{rank['edit_similarity']:.2f}"
+    yield "" if rank["mean_nll"] is None else f"{rank['mean_nll']:.2f}"
+    yield f"{rank['mean_chars']:.0f}"

@@ -1,0 +1,139 @@
+"""The model that says how hard spans are, in this process: it answers, and weighs the true middle.
+
+Two passes a span: the engine writes what it would for an editor without trimming, and one forward
+pass over prompt and middle gives the likelihood.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from fimcurriculum.errors import ScoringError
+from fimcurriculum.hardness.http_answerer import answer_tokens
+from fimcurriculum.hardness.scoring import Answer, Answerer, Question
+from fimserve.cli.failure import Failure
+from fimserve.prompt import Order, PromptParts, Renderer, Snippet
+
+if TYPE_CHECKING:
+    from fimserve.models import CausalModel, KvPool
+
+__all__ = ["LocalModel", "open_local_model"]
+
+BLOCK_TOKENS = 32
+TENANT = "mine"
+
+
+class LocalModel:
+    """A model's name, precision and how to ask it.
+
+    Args:
+        name: Its name.
+        dtype: Its precision.
+        answer: Answers one question.
+    """
+
+    def __init__(self, name: str, dtype: str, answer: Answerer) -> None:
+        self.name = name
+        self.dtype = dtype
+        self.answer = answer
+
+
+@contextmanager
+def open_local_model(name: str, dtype: str, max_prompt_tokens: int) -> Iterator[LocalModel]:
+    """Load a model into this process.
+
+    Args:
+        name: embedded, a directory or a hub id.
+        dtype: auto, bf16, fp32 or int8-dynamic.
+        max_prompt_tokens: What prefix, suffix and snippets may take.
+
+    Yields:
+        LocalModel: The model.
+
+    Raises:
+        Failure: If it cannot be loaded.
+    """
+    from fimserve.engine import Engine, make_renderer
+    from fimserve.models import ModelError, load_model
+
+    try:
+        loaded = load_model(name, "auto", dtype)
+        renderer = make_renderer(loaded)
+        engine = Engine(loaded)
+    except ModelError as error:
+        raise Failure(str(error)) from None
+    order = Order(loaded.default_order or renderer.format.default_order)
+    likelihood = _Likelihood(loaded.model, renderer, order, max_prompt_tokens)
+
+    def answer(question: Question) -> Answer:
+        from fimserve.engine import CompletionRequest, EngineError
+
+        request = CompletionRequest(
+            prefix=question.prefix[-_chars(max_prompt_tokens, 3) :],
+            suffix=question.suffix[: _chars(max_prompt_tokens, 1)],
+            language=question.language,
+            max_tokens=answer_tokens(question.middle),
+            multiline=True,
+            temperature=0.0,
+            order=order,
+            tenant=TENANT,
+            trim=False,
+            priority="background",
+        )
+        try:
+            text = engine.complete_blocking(request).text
+        except EngineError as error:
+            raise ScoringError(str(error)) from error
+        return Answer(text, likelihood.mean_nll(question))
+
+    with engine:
+        yield LocalModel(loaded.name, loaded.model.precision, answer)
+
+
+def _chars(max_prompt_tokens: int, quarters: int) -> int:
+    """Return the characters that fill some quarters of a budget, at three to a token."""
+    return max_prompt_tokens * 3 * quarters // 4
+
+
+class _Likelihood:
+    """Weighs middles by one forward pass each, one at a time."""
+
+    def __init__(
+        self, model: "CausalModel", renderer: Renderer, order: Order, max_prompt_tokens: int
+    ) -> None:
+        self._model = model
+        self._renderer = renderer
+        self._order = order
+        self._max_prompt_tokens = max_prompt_tokens
+        self._pool: KvPool = model.make_pool(
+            -(-model.config.max_context_tokens // BLOCK_TOKENS), BLOCK_TOKENS
+        )
+        self._lock = threading.Lock()
+
+    def mean_nll(self, question: Question) -> float | None:
+        """Return nats per token of the middle and the end token; None where it is too long."""
+        import torch
+
+        from fimserve.models import ForwardBatch, Piece
+
+        snippets = tuple(Snippet(s.path, s.text) for s in question.snippets)
+        limit = self._max_prompt_tokens
+        parts = PromptParts(
+            question.prefix[-_chars(limit, 3) :],
+            question.suffix[: _chars(limit, 1)],
+            language=question.language,
+            snippets=snippets,
+        )
+        prompt = list(self._renderer.render(parts, self._order, limit).token_ids)
+        middle = self._renderer.encoder.encode_continuation(question.middle)
+        wanted = [*middle, self._renderer.end_token_id]
+        if len(prompt) + len(wanted) > self._model.config.max_context_tokens:
+            return None
+        piece = Piece((prompt + wanted)[:-1], 0, range(self._pool.num_blocks))
+        with self._lock, torch.inference_mode():
+            batch = ForwardBatch.make([piece], BLOCK_TOKENS, self._model.device)
+            hidden = self._model(batch, self._pool)
+            scores = self._model.logits(hidden[len(prompt) - 1 :]).float()
+            targets = torch.tensor(wanted, device=scores.device)
+            return torch.nn.functional.cross_entropy(scores, targets).item()
