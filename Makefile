@@ -7,7 +7,7 @@ ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
-CODE := fimserve training curriculum eval tests
+CODE := fimserve training curriculum eval kernels tests
 .PHONY: setup serve demo test test-slow test-gpu lint type format bench eval plugin web stats lock
 
 setup: .venv/.dev
@@ -35,7 +35,8 @@ lint: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/pydoclint --quiet fimserve eval/fimeval training/fimtraining curriculum/fimcurriculum
+	$(BIN)/pydoclint --quiet fimserve eval/fimeval training/fimtraining curriculum/fimcurriculum \
+		kernels/fimkernels
 type: .venv/.dev
 	$(BIN)/mypy
 format: .venv/.dev

@@ -16,6 +16,7 @@ ROOMS = (
     "fimserve/server",
     "training/fimtraining",
     "eval/fimeval",
+    "kernels/fimkernels",
     "tests",
 )
 

@@ -1,0 +1,1 @@
+"""The operations as Triton kernels. Imported only where they run."""
