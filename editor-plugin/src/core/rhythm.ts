@@ -9,8 +9,8 @@ export class Rhythm {
   private lastKeyMs: number | null = null;
   /** Between two keys; a fast typist's until it is measured. */
   gapMs = 150;
-  /** From request to whole answer; until it is measured, what a small model takes. */
-  latencyMs = 150;
+  /** From request to whole answer; a small model's until it is measured. */
+  latencyMs = 100;
 
   noteKey(nowMs: number): void {
     const gap = this.lastKeyMs === null ? null : nowMs - this.lastKeyMs;
