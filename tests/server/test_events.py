@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from concurrent.futures import Future
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,8 +23,8 @@ from fimserve.telemetry import (
     TelemetrySettings,
     open_event_store,
 )
-from fimserve.telemetry.store import Appended
 from support.fake_engine import FakeEngine
+from support.refusing_store import RefusingStore
 from support.stored import read_rows, read_stored
 
 SHOWN = {"id": "e-1", "type": "shown", "completion_id": "cmpl-1", "at_ms": 1_700_000_000_000}
@@ -120,29 +119,6 @@ def test_a_service_without_a_store_says_so_for_good() -> None:
     with serve(None) as client:
         status, answer = send(client, SHOWN)
     assert (status, answer["error"]["code"]) == (404, "events_off")
-
-
-class RefusingStore:
-    """A store that takes nothing."""
-
-    max_batch_events = 5
-
-    def __init__(self, error: Exception) -> None:
-        self._error = error
-
-    def append(self, tenant: str, events: object) -> Appended:
-        raise self._error
-
-    def submit(self, tenant: str, events: object) -> Future[Appended]:
-        future: Future[Appended] = Future()
-        future.set_exception(self._error)
-        return future
-
-    def keeps_text(self, tenant: str) -> bool:
-        return False
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,9 @@ def test_stream_is_the_contract_byte_for_byte() -> None:
         '"logprobs":null,"finish_reason":"stop"}]}\n\n'
         f'data: {head}"choices":[],'
         '"usage":{"prompt_tokens":19,"completion_tokens":9,"total_tokens":28,'
-        '"prompt_tokens_details":{"cached_tokens":12}}}\n\n'
+        '"prompt_tokens_details":{"cached_tokens":12}},'
+        f'"system_fingerprint":"fimserve-{__version__}",'
+        '"timings":{"queue_ms":0.5,"ttft_ms":8.25,"e2e_ms":41.0}}\n\n'
         "data: [DONE]\n\n"
     )
 

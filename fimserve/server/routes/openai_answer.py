@@ -70,17 +70,8 @@ class CompletionAnswer:
         Returns:
             The JSON object.
         """
-        usage = completion.usage
-        return self._head | {
-            "choices": [_whole_choice(i, choice) for i, choice in enumerate(completion.choices)],
-            "usage": self._usage_shape(usage),
-            "system_fingerprint": f"fimserve-{__version__}",
-            "timings": {
-                "queue_ms": round(usage.queue_ms, 3),
-                "ttft_ms": round(usage.ttft_ms, 3),
-                "e2e_ms": round(usage.e2e_ms, 3),
-            },
-        }
+        choices = [_whole_choice(i, choice) for i, choice in enumerate(completion.choices)]
+        return self._head | {"choices": choices} | self._counts(completion.usage)
 
     async def events(
         self, asked: CompletionRequest, request: Request, includes_usage: bool
@@ -92,7 +83,7 @@ class CompletionAnswer:
         Args:
             asked: What to complete.
             request: The HTTP request that asked.
-            includes_usage: Whether a record without choices tells the counts.
+            includes_usage: Whether a record without choices tells counts and times.
 
         Yields:
             bytes: One event.
@@ -113,8 +104,7 @@ class CompletionAnswer:
                         is_started = True
                         yield encode_event(self._record(delta, lists[delta.index]))
             if includes_usage and usage is not None:
-                counts = {"choices": [], "usage": self._usage_shape(usage)}
-                yield encode_event(self._head | counts)
+                yield encode_event(self._head | {"choices": []} | self._counts(usage))
         except ClientDisconnected:
             raise
         except Exception as error:
@@ -123,6 +113,17 @@ class CompletionAnswer:
             # The status is sent: the rest of the story goes into the stream.
             yield encode_event(openai_error_body(to_stream_failure(error, request)))
         yield DONE
+
+    def _counts(self, usage: Usage) -> dict[str, object]:
+        return {
+            "usage": self._usage_shape(usage),
+            "system_fingerprint": f"fimserve-{__version__}",
+            "timings": {
+                "queue_ms": round(usage.queue_ms, 3),
+                "ttft_ms": round(usage.ttft_ms, 3),
+                "e2e_ms": round(usage.e2e_ms, 3),
+            },
+        }
 
     def _record(self, delta: CompletionDelta, lists: LogprobLists) -> dict[str, object]:
         is_last = delta.finish_reason is not None
