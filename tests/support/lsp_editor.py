@@ -128,12 +128,17 @@ class Editor:
         (item,) = answer.items
         return item  # type: ignore[no-any-return]
 
-    def send_raw(self, method: str, params: Any) -> "asyncio.Future[Any]":
-        """Send a request as it is, right or wrong; the answer comes as a future."""
+    def send_raw(self, method: str, **rest: Any) -> "asyncio.Future[Any]":
+        """Send a request as it is, right or wrong; the answer comes as a future.
+
+        Args:
+            method: Its method.
+            **rest: What else the message holds, such as params.
+        """
         protocol, msg_id = self.client.protocol, f"raw-{next(self._numbers)}"
         answer: Future[Any] = Future()
         protocol._request_futures[msg_id] = answer
-        protocol._send_data({"jsonrpc": "2.0", "id": msg_id, "method": method, "params": params})
+        protocol._send_data({"jsonrpc": "2.0", "id": msg_id, "method": method} | rest)
         return asyncio.ensure_future(asyncio.wait_for(asyncio.wrap_future(answer), TIMEOUT_S))
 
     async def accept(self, uri: str, item: types.InlineCompletionItem) -> None:
