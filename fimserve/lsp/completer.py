@@ -61,6 +61,7 @@ class Completer:
         lifecycle: Follows what becomes of items.
         events: Makes events.
         outage: Says that the server is away.
+        below: Whether an item may begin on the next line.
         now_s: Monotonic time in seconds.
     """
 
@@ -72,6 +73,7 @@ class Completer:
         lifecycle: Lifecycle,
         events: EventMaker,
         outage: OutageLog,
+        below: bool = True,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
@@ -80,6 +82,7 @@ class Completer:
         self._lifecycle = lifecycle
         self._events = events
         self._outage = outage
+        self._below = below
         self._now_s = now_s
 
     async def complete(
@@ -110,7 +113,7 @@ class Completer:
         suggestion = known or await self._ask(document.uri, question, started_s)
         if suggestion is None:
             return None
-        item = make_item(document, spot, suggestion.text, suggestion.completion_id)
+        item = make_item(document, spot, suggestion.text, suggestion.completion_id, self._below)
         if item is not None:
             facts = {"trigger": trigger, **self._facts(opened), **suggestion.facts}
             self._offer(item, document, facts)

@@ -47,6 +47,7 @@ class LspSession:
         folder_uris: Folders that are open in it.
         editor: What events say of it.
         say: Writes a line into its log.
+        below: Whether it may be offered what begins on the next line.
     """
 
     def __init__(
@@ -56,10 +57,12 @@ class LspSession:
         folder_uris: Sequence[str],
         editor: Mapping[str, object],
         say: Say,
+        below: bool = True,
     ) -> None:
         self.options = options
         self._encoding = encoding
         self._folder_uris = folder_uris
+        self._below = below
         self._open: dict[str, OpenDocument] = {}
         self._running = RunningRequests()
         self._offers = OfferBook()
@@ -223,7 +226,13 @@ class LspSession:
 
     def _make_completer(self) -> Completer:
         return Completer(
-            self._client, self.options, self._offers, self._lifecycle, self._events, self._outage
+            self._client,
+            self.options,
+            self._offers,
+            self._lifecycle,
+            self._events,
+            self._outage,
+            self._below,
         )
 
     def _take_event(self, event: Mapping[str, object]) -> None:

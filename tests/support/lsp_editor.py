@@ -56,9 +56,14 @@ class Editor:
             self.registered += [registration.method for registration in params.registrations]
 
     async def initialize(
-        self, options: Any = None, encodings: list[str] | None = None, pulls: bool = False
+        self,
+        options: Any = None,
+        encodings: list[str] | None = None,
+        pulls: bool = False,
+        name: str = "Test Editor",
+        version: str = "1.0 (nightly)",
     ) -> types.InitializeResult:
-        """Begin, as an editor does."""
+        """Begin, as an editor of some name and version does."""
         capabilities = types.ClientCapabilities(
             general=types.GeneralClientCapabilities(position_encodings=encodings),
             workspace=types.WorkspaceClientCapabilities(
@@ -69,7 +74,7 @@ class Editor:
         result = await self.client.initialize_async(
             types.InitializeParams(
                 capabilities=capabilities,
-                client_info=types.ClientInfo("Test Editor", "1.0 (nightly)"),
+                client_info=types.ClientInfo(name, version),
                 initialization_options=options,
             )
         )
