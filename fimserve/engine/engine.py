@@ -18,6 +18,7 @@ from fimserve.engine.completion import Completion, CompletionDelta, TokenLogprob
 from fimserve.engine.errors import BrokenEngine, InvalidRequest
 from fimserve.engine.loop import EngineLoop
 from fimserve.engine.model_card import ModelCard
+from fimserve.engine.next_line import Lead, find_lead
 from fimserve.engine.request import CompletionRequest
 from fimserve.engine.settings import EngineSettings
 from fimserve.engine.stats import EngineStats
@@ -106,10 +107,11 @@ class Engine:
             except RuntimeError:  # the loop was closed: nobody waits any more
                 self._bridge.cancel(ticket)
 
+        request, lead = _lead_on(request)
         ticket = self._bridge.submit(request, now_ms(), deliver)
         try:
             while True:
-                delta = _unwrap(await inbox.get())
+                delta = lead.put_before(_unwrap(await inbox.get()))
                 yield delta
                 if delta.usage is not None:
                     return
@@ -144,11 +146,12 @@ class Engine:
             The completions.
         """
         inbox: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
-        ticket = self._bridge.submit(replace(request, streamed=False), now_ms(), inbox.put)
+        request, lead = _lead_on(replace(request, streamed=False))
+        ticket = self._bridge.submit(request, now_ms(), inbox.put)
         deltas: list[CompletionDelta] = []
         try:
             while True:
-                deltas.append(_unwrap(inbox.get()))
+                deltas.append(lead.put_before(_unwrap(inbox.get())))
                 if (usage := deltas[-1].usage) is not None:
                     return tuple(_join(deltas, index, usage) for index in range(request.n))
         finally:
@@ -259,6 +262,12 @@ class Engine:
     ) -> None:
         """Close."""
         self.close()
+
+
+def _lead_on(request: CompletionRequest) -> tuple[CompletionRequest, Lead]:
+    """Return a request as the model is asked, and what its completions begin with."""
+    text = find_lead(request)
+    return (replace(request, prefix=request.prefix + text) if text else request), Lead(text)
 
 
 def _unwrap(item: Delivery) -> CompletionDelta:

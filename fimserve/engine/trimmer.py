@@ -188,7 +188,9 @@ class Trimmer:
             self._alike_at = start
         self._num_alike += 1
         is_closing = is_end(full) and not self._is_open and not self._lacks_closer(start)
-        is_certain = _is_telling(full) or is_closing
+        # One line that is asked for, begun below the cursor's, and there already: nothing is new.
+        is_all = self._single_line and is_last and start > 0
+        is_certain = _is_telling(full) or is_closing or is_all
         if is_certain or self._num_alike > 1:
             self._stop(self._alike_at)
         return self.stopped

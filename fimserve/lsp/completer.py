@@ -64,6 +64,7 @@ class Completer:
         events: Makes events.
         outage: Says that the server is away.
         workspace: Finds pieces of other files; None sends none.
+        below: Whether an item may begin on the next line.
         now_s: Monotonic time in seconds.
     """
 
@@ -76,6 +77,7 @@ class Completer:
         events: EventMaker,
         outage: OutageLog,
         workspace: Workspace | None = None,
+        below: bool = True,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
@@ -85,6 +87,7 @@ class Completer:
         self._events = events
         self._outage = outage
         self._workspace = workspace
+        self._below = below
         self._now_s = now_s
 
     async def complete(
@@ -116,7 +119,7 @@ class Completer:
         suggestion = known or await self._ask(document.uri, question, started_s)
         if suggestion is None:
             return None
-        item = make_item(document, spot, suggestion.text, suggestion.completion_id)
+        item = make_item(document, spot, suggestion.text, suggestion.completion_id, self._below)
         if item is not None:
             facts = {"trigger": trigger, **self._facts(opened), **suggestion.facts}
             self._offer(item, document, facts)

@@ -1,10 +1,12 @@
 """What may be offered at a cursor: from a completion's text to an item, or to none.
 
-An item that adds nothing to the first line is never made: it shows nothing where the eye is, and
-early revisions of Neovim 0.12 hang on it. They look for the first character in which the buffer
-behind the item's start and the item's first line differ, past the ends of both
-(`runtime/lua/vim/lsp/inline_completion.lua` at 0150bd8; c2c5a02 stops there). Knows nothing of
-servers.
+An item whose first line stands behind the cursor already is not made: it would write that again. At
+the end of a line there is nothing to write again, and an item may begin with the next line, as the
+body below `def f():` does. Knows nothing of servers.
+
+Neovim's development versions before 0.12 hang on both: they look for the first character in which
+the buffer behind the item's start and the item's first line differ, past the ends of both
+(`runtime/lua/vim/lsp/inline_completion.lua` at 0150bd8; c2c5a02 stops there). They get neither.
 """
 
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from lsprotocol import types
 from fimserve.lsp.document import Document, Place
 from fimserve.lsp.positions import utf16_units
 
-__all__ = ["ACCEPT_COMMAND", "Item", "Spot", "find_spot", "make_item"]
+__all__ = ["ACCEPT_COMMAND", "Item", "Spot", "find_spot", "hangs_on_next_lines", "make_item"]
 
 ACCEPT_COMMAND = "fimserve.didAccept"
 """Command that an editor runs once it has inserted an item; its argument is the completion's id."""
@@ -84,7 +86,22 @@ def find_spot(
     return Spot(start, end, selected.text)
 
 
-def make_item(document: Document, spot: Spot, text: str, completion_id: str) -> Item | None:
+def hangs_on_next_lines(editor: str | None, version: str | None) -> bool:
+    """Return whether an editor may hang on an item that begins with a line end.
+
+    Args:
+        editor: Its name, as it says it.
+        version: Its version, as it says it.
+
+    Returns:
+        True for Neovim's versions of 0.12 that were not released.
+    """
+    return editor == "Neovim" and (version or "").startswith("0.12.0-dev")
+
+
+def make_item(
+    document: Document, spot: Spot, text: str, completion_id: str, below: bool = True
+) -> Item | None:
     """Return the item for a completion, or None where it would show nothing.
 
     Args:
@@ -92,6 +109,7 @@ def make_item(document: Document, spot: Spot, text: str, completion_id: str) -> 
         spot: Where the completion goes.
         text: The completion, without what the editor's menu has already.
         completion_id: Its name.
+        below: Whether the item may begin on the next line.
 
     Returns:
         The item, or None.
@@ -100,7 +118,8 @@ def make_item(document: Document, spot: Spot, text: str, completion_id: str) -> 
         return None
     inserted = spot.given + text
     first_line = inserted.split("\n", 1)[0]
-    if first_line == document.line(spot.start.line)[spot.start.column :]:
+    rest = document.line(spot.start.line)[spot.start.column :]
+    if first_line == rest and (rest or not below):
         return None
     return Item(completion_id, inserted, spot)
 

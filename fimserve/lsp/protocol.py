@@ -1,8 +1,9 @@
 """The protocol's messages where pygls reads them otherwise than we need.
 
-Documents are ours, not pygls': it breaks lines at characters that end none in the protocol. Wrong
-parameters are answered with -32602 and requests before `initialize` with -32002, where pygls stays
-silent or fails. Notifications of Copilot's superset arrive as they are.
+Documents are ours, not pygls': it breaks lines at characters that end none in the protocol. Unknown
+methods are answered with -32601 whatever their parameters, wrong parameters with -32602 and
+requests before `initialize` with -32002, where pygls stays silent or fails. Notifications of
+Copilot's superset arrive as they are.
 """
 
 from collections.abc import Generator
@@ -14,6 +15,7 @@ from pygls.exceptions import (
     JsonRpcException,
     JsonRpcInvalidParams,
     JsonRpcInvalidRequest,
+    JsonRpcMethodNotFound,
     JsonRpcServerNotInitialized,
 )
 from pygls.protocol import LanguageServerProtocol, lsp_method
@@ -49,7 +51,7 @@ class VersionedParams(types.InlineCompletionParams):
 
 @attrs.define
 class _WrongRequest:
-    """A request whose parameters cannot be read."""
+    """A request that cannot be read as its method wants."""
 
     id: MsgId
     method: str
@@ -86,8 +88,9 @@ class FimserveProtocol(LanguageServerProtocol):
         except JsonRpcException:
             if "id" not in data or "method" not in data:
                 raise
-            error = JsonRpcInvalidParams(f"{data['method']}: the parameters have a wrong shape")
-            return _WrongRequest(data["id"], str(data["method"]), "2.0", error.to_response_error())
+            method = str(data["method"])
+            error = self._complaint(method).to_response_error()
+            return _WrongRequest(data["id"], method, "2.0", error)
         if isinstance(message, types.InlineCompletionRequest):
             version = data["params"]["textDocument"].get("version")
             message.params = VersionedParams(
@@ -102,14 +105,21 @@ class FimserveProtocol(LanguageServerProtocol):
         Args:
             message: The message as `structure_message` made it.
         """
-        if isinstance(message, _WrongRequest):
-            self._send_response(message.id, error=message.error)
-            return
         refusal = self._refusal(getattr(message, "method", None))
-        if refusal is None:
+        if refusal is not None:
+            if (msg_id := getattr(message, "id", None)) is not None:
+                self._send_response(msg_id, error=refusal.to_response_error())
+        elif isinstance(message, _WrongRequest):
+            self._send_response(message.id, error=message.error)
+        else:
             super().handle_message(message)
-        elif (msg_id := getattr(message, "id", None)) is not None:
-            self._send_response(msg_id, error=refusal.to_response_error())
+
+    def _complaint(self, method: str) -> JsonRpcException:
+        """Return what is wrong with a request that cannot be read."""
+        if method in self.fm.features or method in self.fm.builtin_features:
+            return JsonRpcInvalidParams(f"{method}: the parameters have a wrong shape")
+        # Of a method that nobody here answers, no parameters are right.
+        return JsonRpcMethodNotFound(f"Method Not Found: {method}")
 
     def _refusal(self, method: str | None) -> JsonRpcException | None:
         """Return why a message comes too early or too late; None if it does not."""

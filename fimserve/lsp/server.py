@@ -22,7 +22,7 @@ from pygls.io_ import StdinAsyncReader, StdoutWriter, run_async
 from pygls.lsp.server import LanguageServer
 
 from fimserve import __version__
-from fimserve.lsp.items import ACCEPT_COMMAND
+from fimserve.lsp.items import ACCEPT_COMMAND, hangs_on_next_lines
 from fimserve.lsp.options import LspOptions, merge_options
 from fimserve.lsp.outage import Level
 from fimserve.lsp.positions import ENCODINGS, Encoding
@@ -79,7 +79,12 @@ class FimserveLanguageServer(LanguageServer):
         if not folders and params.root_uri:
             folders = [params.root_uri]
         self._session = LspSession(
-            merged.options, _choose_encoding(params), folders, _describe_editor(params), self.say
+            merged.options,
+            _choose_encoding(params),
+            folders,
+            _describe_editor(params),
+            self.say,
+            below=not _hangs_on_next_lines(params.client_info),
         )
         self.say_problems(merged.problems)
 
@@ -280,6 +285,10 @@ def _completion_of(item: object) -> str | None:
     except (LookupError, TypeError):
         return None
     return named if isinstance(named, str) else None
+
+
+def _hangs_on_next_lines(editor: types.ClientInfo | None) -> bool:
+    return editor is not None and hangs_on_next_lines(editor.name, editor.version)
 
 
 def _choose_encoding(params: types.InitializeParams) -> Encoding:

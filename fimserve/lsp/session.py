@@ -48,6 +48,7 @@ class LspSession:
         folder_uris: Folders that are open in it.
         editor: What events say of it.
         say: Writes a line into its log.
+        below: Whether it may be offered what begins on the next line.
     """
 
     def __init__(
@@ -57,10 +58,12 @@ class LspSession:
         folder_uris: Sequence[str],
         editor: Mapping[str, object],
         say: Say,
+        below: bool = True,
     ) -> None:
         self.options = options
         self._encoding = encoding
         self._folder_uris = folder_uris
+        self._below = below
         self._open: dict[str, OpenDocument] = {}
         self._running = RunningRequests()
         self._offers = OfferBook()
@@ -247,6 +250,7 @@ class LspSession:
             self._events,
             self._outage,
             self._workspace,
+            self._below,
         )
 
     def _make_workspace(self) -> Workspace | None:

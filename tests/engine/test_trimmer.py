@@ -126,6 +126,12 @@ def test_the_next_line_of_the_suffix_ends_it(
         ("    re█\n    return total\n", "turn total", ""),
         ("    re█\n    return total\n", "turn 0", "turn 0"),
         ("foo(\n    a,\n    █\n)\n", "b)", "b"),
+        # Begun below the cursor's own line, which was whole.
+        ("if a:█\n    pass\n", "\n    pass", ""),
+        ("x = 1█\ny = 2\n", "\ny = 2", ""),
+        ("x = 1█\ny = 2\n", "\ny = 3", "\ny = 3"),
+        ("x = 1█\n\ny = 2\n", "\n\ny = 2", ""),
+        ("f()\n█\nf()\n", "g()", "g()"),
     ],
 )
 def test_a_single_line_that_is_the_next_one(document: str, written: str, shown: str) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import threading
+from typing import Any
 
+import pytest
 from lsprotocol import types
 
 from support.fake_engine import FakeEngine
@@ -102,7 +104,7 @@ def test_version_that_is_not_the_documents_is_content_modified(
                 "context": {"triggerKind": 2},
                 "formattingOptions": {"tabSize": 4, "insertSpaces": True},
             }
-            answer = editor.send_raw(types.TEXT_DOCUMENT_INLINE_COMPLETION, asked)
+            answer = editor.send_raw(types.TEXT_DOCUMENT_INLINE_COMPLETION, params=asked)
             if code is None:
                 assert (await answer).items[0].insertText == TEXT
             else:
@@ -123,12 +125,11 @@ def test_wrong_messages_are_answered() -> None:
             assert await error_of(editor.ask(uri, CURSOR)) == -32602  # not open
             send = editor.send_raw
             for wrong in ({"position": 5}, {}, None, []):
-                answer = send(types.TEXT_DOCUMENT_INLINE_COMPLETION, wrong)
+                answer = send(types.TEXT_DOCUMENT_INLINE_COMPLETION, params=wrong)
                 assert await error_of(answer) == -32602
             command = types.ExecuteCommandParams("fimserve.unknown")
             answer = editor.client.workspace_execute_command_async(command)
             assert await error_of(answer) == -32602
-            assert await error_of(send("textDocument/nothing", {})) == -32601
             # Notifications have no answer; the next request does.
             editor.client.protocol.notify("textDocument/didChange", {"textDocument": 1})
             editor.client.protocol.notify("textDocument/didShowCompletion", {"item": 1})
@@ -136,5 +137,28 @@ def test_wrong_messages_are_answered() -> None:
             editor.open(uri, SOURCE, language="plaintext")
             assert await error_of(editor.ask("file:///w/none.py", CURSOR)) == -32602
             assert editor.popups == []
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("method", ["textDocument/nothing", "textDocument/hover", "$/nothing", ""])
+@pytest.mark.parametrize("rest", [{}, {"params": {}}, {"params": None}, {"params": []}])
+def test_unknown_methods_are_method_not_found_whatever_their_parameters(
+    desk: Desk, method: str, rest: dict[str, Any]
+) -> None:
+    async def scenario(editor: Editor, uri: str) -> None:
+        assert await error_of(editor.send_raw(method, **rest)) == -32601
+        editor.open(uri, SOURCE)
+        assert await error_of(editor.ask("file:///w/none.py", CURSOR)) == -32602  # it goes on
+
+    desk.run(scenario, "http://127.0.0.1:9")
+
+
+def test_unknown_methods_before_the_beginning_are_too_early() -> None:
+    async def scenario() -> None:
+        async with run_editor() as editor:
+            for rest in ({}, {"params": {}}):
+                assert await error_of(editor.send_raw("textDocument/nothing", **rest)) == -32002
+            await editor.initialize()
 
     asyncio.run(scenario())

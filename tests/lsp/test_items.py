@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from lsprotocol import types
 
 from fimserve.lsp.document import Document
-from fimserve.lsp.items import Item, Spot, find_spot, make_item
+from fimserve.lsp.items import Item, Spot, find_spot, hangs_on_next_lines, make_item
 
 
 def offer(
@@ -53,10 +53,9 @@ def test_range_counts_in_the_editors_unit() -> None:
 @pytest.mark.parametrize(
     ("shown", "text"),
     [
-        ("def f():█\n", "\n    return 1"),  # the end of the line, and a first line that is empty
         ("f(█)\n", ")"),
         ("f(█)\n", ")\ng()"),
-        ("█", "\nx"),
+        ("def f():█\n", "\n    "),
         ("x = █\n", ""),
         ("x = █\n", "  \n  "),
     ],
@@ -66,12 +65,39 @@ def test_what_adds_nothing_to_the_first_line_is_left_out(shown: str, text: str) 
 
 
 @pytest.mark.parametrize(
-    ("shown", "text"), [("f(█)\n", "x"), ("f(█)\n", "x)\ng("), ("x = █\n", "1\ny = 2"), ("█", "x")]
+    ("shown", "text"),
+    [
+        ("f(█)\n", "x"),
+        ("f(█)\n", "x)\ng("),
+        ("x = █\n", "1\ny = 2"),
+        ("█", "x"),
+        ("█", "\nx"),
+        ("def f():█\n", "\n    return 1"),
+    ],
 )
 def test_what_adds_something_is_offered(shown: str, text: str) -> None:
     item = offer(shown, text)
     assert item is not None
     assert item.text == text
+
+
+@pytest.mark.parametrize(
+    ("editor", "version", "hangs"),
+    [
+        ("Neovim", "0.12.0-dev-1234+gabcdef", True),
+        ("Neovim", "0.12.0-dev", True),
+        ("Neovim", "0.12.0", False),
+        ("Neovim", "0.12.2", False),
+        ("Neovim", "0.11.4", False),
+        ("Neovim", None, False),
+        ("Emacs", "0.12.0-dev", False),
+        (None, None, False),
+    ],
+)
+def test_neovim_hangs_in_versions_that_were_not_released(
+    editor: str | None, version: str | None, hangs: bool
+) -> None:
+    assert hangs_on_next_lines(editor, version) is hangs
 
 
 def neovim_would_hang(line_behind_start: str, inserted: str) -> bool:
@@ -88,7 +114,7 @@ def neovim_would_hang(line_behind_start: str, inserted: str) -> bool:
 def test_no_item_hangs_neovim(rest: str, text: str, given: str) -> None:
     document = Document("file:///w/a.py", rest, "python")
     start = document.place_of(0, 0)
-    item = make_item(document, Spot(start, start, given), text, "cmpl-1")
+    item = make_item(document, Spot(start, start, given), text, "cmpl-1", below=False)
     assert item is None or not neovim_would_hang(rest, item.text)
 
 

@@ -63,6 +63,7 @@ def test_health_says_what_is_served_and_for_how_long(method: str) -> None:
             "version": __version__,
             "model": "fake-1b",
             "device": "cuda:1",
+            "events": False,
             "engine": {
                 "num_blocks": 64,
                 "num_free_blocks": 61,

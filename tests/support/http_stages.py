@@ -27,6 +27,7 @@ from support.keys import add_key
 from support.live_server import run_server
 
 DRAINING_S = 5.0
+TIMEOUT_S = 50.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,10 @@ def stopping() -> Iterator[Served]:
     Yields:
         Served: The service, which drains.
     """
-    with run_server(FakeEngine()) as (server, url), httpx.Client(base_url=url) as client:
+    with (
+        run_server(FakeEngine()) as (server, url),
+        httpx.Client(base_url=url, timeout=TIMEOUT_S) as client,
+    ):
         client.get("/ready").raise_for_status()
         server.should_exit = True
         until_s = time.monotonic() + DRAINING_S
@@ -131,7 +135,10 @@ def _served(
     settings: ServerSettings | None = None,
     store: EventStore | None = None,
 ) -> Iterator[Served]:
-    with run_server(engine, settings, store) as (_, url), httpx.Client(base_url=url) as client:
+    with (
+        run_server(engine, settings, store) as (_, url),
+        httpx.Client(base_url=url, timeout=TIMEOUT_S) as client,
+    ):
         yield Served(client)
 
 

@@ -56,9 +56,14 @@ class Editor:
             self.registered += [registration.method for registration in params.registrations]
 
     async def initialize(
-        self, options: Any = None, encodings: list[str] | None = None, pulls: bool = False
+        self,
+        options: Any = None,
+        encodings: list[str] | None = None,
+        pulls: bool = False,
+        name: str = "Test Editor",
+        version: str = "1.0 (nightly)",
     ) -> types.InitializeResult:
-        """Begin, as an editor does."""
+        """Begin, as an editor of some name and version does."""
         capabilities = types.ClientCapabilities(
             general=types.GeneralClientCapabilities(position_encodings=encodings),
             workspace=types.WorkspaceClientCapabilities(
@@ -69,7 +74,7 @@ class Editor:
         result = await self.client.initialize_async(
             types.InitializeParams(
                 capabilities=capabilities,
-                client_info=types.ClientInfo("Test Editor", "1.0 (nightly)"),
+                client_info=types.ClientInfo(name, version),
                 initialization_options=options,
             )
         )
@@ -128,12 +133,17 @@ class Editor:
         (item,) = answer.items
         return item  # type: ignore[no-any-return]
 
-    def send_raw(self, method: str, params: Any) -> "asyncio.Future[Any]":
-        """Send a request as it is, right or wrong; the answer comes as a future."""
+    def send_raw(self, method: str, **rest: Any) -> "asyncio.Future[Any]":
+        """Send a request as it is, right or wrong; the answer comes as a future.
+
+        Args:
+            method: Its method.
+            **rest: What else the message holds, such as params.
+        """
         protocol, msg_id = self.client.protocol, f"raw-{next(self._numbers)}"
         answer: Future[Any] = Future()
         protocol._request_futures[msg_id] = answer
-        protocol._send_data({"jsonrpc": "2.0", "id": msg_id, "method": method, "params": params})
+        protocol._send_data({"jsonrpc": "2.0", "id": msg_id, "method": method} | rest)
         return asyncio.ensure_future(asyncio.wait_for(asyncio.wrap_future(answer), TIMEOUT_S))
 
     async def accept(self, uri: str, item: types.InlineCompletionItem) -> None:

@@ -42,6 +42,8 @@ async def get_health(request: Request) -> JSONResponse:
             "version": __version__,
             "model": service.names.served,
             "device": service.device,
+            # Clients ask before they send any.
+            "events": service.events is not None,
             "uptime_s": round(service.uptime_s, 3),
             "engine": {
                 "num_blocks": stats.num_blocks,

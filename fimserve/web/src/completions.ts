@@ -20,7 +20,7 @@ export interface Usage {
   newTokens: number;
 }
 
-export type Piece = { text: string } | { usage: Usage };
+export type Piece = { id: string } | { text: string } | { usage: Usage };
 
 /** A refusal, in the server's own words. */
 export class Refusal extends Error {
@@ -42,11 +42,13 @@ export async function* complete(
   question: Question,
   key: string | null,
   signal: AbortSignal,
+  requestId: string,
 ): AsyncGenerator<Piece> {
   const response = await fetch("/v1/completions", {
     method: "POST",
     headers: {
       "content-type": "application/json",
+      "x-request-id": requestId,
       ...(key === null ? {} : { authorization: `Bearer ${key}` }),
     },
     body: JSON.stringify(bodyOf(question)),
@@ -77,6 +79,7 @@ function bodyOf(question: Question): object {
 }
 
 interface StreamRecord {
+  id?: string;
   error?: { message: string };
   choices?: { text: string }[];
   usage?: {
@@ -88,6 +91,7 @@ interface StreamRecord {
 
 function* piecesOf(record: StreamRecord): Generator<Piece> {
   if (record.error !== undefined) throw new Refusal(200, record.error.message);
+  if (record.id !== undefined) yield { id: record.id };
   const text = record.choices?.[0]?.text;
   if (text !== undefined && text !== "") yield { text };
   if (record.usage) {

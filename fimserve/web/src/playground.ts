@@ -2,11 +2,14 @@
 
 import type { editor as monacoEditor } from "monaco-editor";
 import type { Refusal } from "./completions";
+import { EventQueue } from "./event_queue";
+import { EventSwitch } from "./event_switch";
 import { acceptSuggestion, makeEditor, showTheme, suggestNow } from "./editor";
 import { KeyForm } from "./key";
+import { Lifecycle } from "./lifecycle";
 import { MeasuresPanel } from "./measures";
 import { languages } from "./monaco";
-import { Provider } from "./provider";
+import { Provider, type Desk } from "./provider";
 import { SamplePicker } from "./sample_picker";
 import { LANGUAGES } from "./samples";
 import { ThemeSwitch } from "./theme";
@@ -36,7 +39,17 @@ function main(): void {
     code,
   );
   const key = new KeyForm(byId("key", HTMLFormElement), askAgain);
-  const provider = new Provider({
+  const events = new EventSwitch(byId("events", HTMLElement), (isOn) => {
+    if (!isOn) queue.clear();
+  });
+  const queue = new EventQueue({
+    maySend: () => events.isOn,
+    key: () => key.key,
+    onSent: (count) => events.count(count),
+    onOver: () => events.withdraw(),
+  });
+  const lifecycle = new Lifecycle((event) => queue.add(event), () => performance.now());
+  const desk: Desk = {
     sessionOf: (model) => samples.sessionOf(model),
     isMultiline: () => ({ auto: null, one: false, several: true })[lines.value] ?? null,
     mayAsk: () => !key.isAsking,
@@ -47,7 +60,8 @@ function main(): void {
       measures.render();
     },
     onRefused,
-  });
+  };
+  const provider = new Provider(desk, lifecycle);
 
   function onRefused({ status: code, message }: Refusal): void {
     if (code === SUPERSEDED) return;
@@ -73,20 +87,31 @@ function main(): void {
     code.focus();
   });
   languages.registerInlineCompletionsProvider(LANGUAGES.map(({ id }) => id), provider);
-  abortWhenLeftBehind(code, provider);
-  void showModel(byId("model", HTMLElement));
+  leaveWhenBehind(code, provider);
+  addEventListener("pagehide", () => {
+    lifecycle.finish();
+    queue.leave();
+  });
+  void showHealth(byId("model", HTMLElement), events);
 }
 
-function abortWhenLeftBehind(code: monacoEditor.ICodeEditor, provider: Provider): void {
+function leaveWhenBehind(code: monacoEditor.ICodeEditor, provider: Provider): void {
   code.onDidChangeCursorPosition(({ position }) => {
     const model = code.getModel();
-    if (model !== null) provider.abortIfLeftBehind(model, position);
+    if (model !== null) provider.leaveIfBehind(model, position);
   });
 }
 
-async function showModel(place: HTMLElement): Promise<void> {
+interface Health {
+  model: string;
+  device: string | null;
+  events?: boolean;
+}
+
+async function showHealth(place: HTMLElement, events: EventSwitch): Promise<void> {
   try {
-    const health: { model?: string; device?: string | null } = await (await fetch("/health")).json();
+    const health: Partial<Health> = await (await fetch("/health")).json();
+    if (health.events === true) events.offer();
     if (health.model === undefined || health.device === undefined) return; // it asks for a key
     place.textContent = health.device === null ? health.model : `${health.model}, ${health.device}`;
   } catch {

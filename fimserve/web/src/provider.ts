@@ -3,17 +3,24 @@
 
 import type { CancellationToken, editor, IDisposable, IRange, Position } from "monaco-editor";
 import { complete, Refusal, type Question } from "./completions";
+import type { Lifecycle, Reason } from "./lifecycle";
 import { languages } from "./monaco";
 import { Suggestion } from "./suggestion";
 
 /** Milliseconds without a key before a question is sent: typing at speed asks less often. */
 const QUIET_MS = 25;
 
+/** Milliseconds in which a suggestion that was taken is told to be. */
+const SETTLING_MS = 50;
+
 const End = languages.InlineCompletionEndOfLifeReasonKind;
 const Trigger = languages.InlineCompletionTriggerKind;
 
 interface Item extends languages.InlineCompletion {
   suggestion: Suggestion;
+  /** What of the suggestion is in it, and how much of that was taken so far. */
+  rest: string;
+  numTaken: number;
 }
 type Listener = (hint: languages.IInlineCompletionChangeHint) => void;
 type Items = languages.InlineCompletions<Item>;
@@ -37,7 +44,10 @@ export class Provider implements languages.InlineCompletionsProvider<Items> {
   private readonly listeners = new Set<Listener>();
   private isGrowing = false;
 
-  constructor(private readonly desk: Desk) {}
+  constructor(
+    private readonly desk: Desk,
+    private readonly lifecycle: Lifecycle,
+  ) {}
 
   readonly onDidChangeInlineCompletions = (listener: Listener): IDisposable => {
     this.listeners.add(listener);
@@ -55,7 +65,7 @@ export class Provider implements languages.InlineCompletionsProvider<Items> {
       if (context.triggerKind === Trigger.Automatic) await pause(QUIET_MS);
       if (token.isCancellationRequested) return null;
       if (!this.desk.mayAsk()) return null;
-      if (!this.isStillGood(asked)) this.ask(asked);
+      if (!this.isStillGood(asked)) this.ask(asked, context.triggerKind);
     }
     const suggestion = this.current;
     if (suggestion === null) return null;
@@ -66,11 +76,15 @@ export class Provider implements languages.InlineCompletionsProvider<Items> {
   }
 
   /** Stop an answer that the text has left behind, without waiting for the next question. */
-  abortIfLeftBehind(model: editor.ITextModel, position: Position): void {
+  leaveIfBehind(model: editor.ITextModel, position: Position): void {
     const current = this.current;
-    if (current?.isRunning && restAt(current, this.questionAt(model, position)) === null) {
-      current.abort();
-    }
+    const asked = this.questionAt(model, position);
+    if (current === null || restAt(current, asked) !== null) return;
+    if (current.isRunning) current.abort();
+    const reason = reasonOf(current, asked);
+    const leftAtMs = performance.now();
+    // Taking a suggestion moves the cursor too, and is told right after.
+    setTimeout(() => this.lifecycle.dismiss(current, reason, leftAtMs), SETTLING_MS);
   }
 
   /** Forget the suggestion, as when a setting changed that it was asked under. */
@@ -79,12 +93,29 @@ export class Provider implements languages.InlineCompletionsProvider<Items> {
     this.current = null;
   }
 
+  handleItemDidShow(_: Items, { suggestion }: Item): void {
+    this.lifecycle.show(suggestion);
+  }
+
+  handlePartialAccept(
+    _: Items,
+    item: Item,
+    _numChars: number,
+    { acceptedLength }: languages.PartialAcceptInfo,
+  ): void {
+    const taken = Math.min(acceptedLength, item.rest.length);
+    this.lifecycle.takePart(item.suggestion, taken - item.numTaken);
+    item.numTaken = Math.max(item.numTaken, taken);
+  }
+
   handleEndOfLifetime(
     _: Items,
-    { suggestion }: Item,
+    { suggestion, rest, numTaken }: Item,
     reason: languages.InlineCompletionEndOfLifeReason<Item>,
   ): void {
     if (reason.kind === End.Ignored) return;
+    if (reason.kind === End.Accepted) this.lifecycle.accept(suggestion, rest.length - numTaken);
+    else this.lifecycle.dismiss(suggestion, "escape");
     suggestion.outcome = reason.kind === End.Accepted ? "accepted" : "dismissed";
     if (reason.kind === End.Rejected) suggestion.abort();
     this.desk.onChanged(suggestion);
@@ -112,8 +143,9 @@ export class Provider implements languages.InlineCompletionsProvider<Items> {
     return rest !== null && (rest !== "" || current.isRunning || isSamePlace(current, asked));
   }
 
-  private ask(question: Question): void {
+  private ask(question: Question, kind: languages.InlineCompletionTriggerKind): void {
     const previous = this.current;
+    if (previous !== null) this.lifecycle.dismiss(previous, reasonOf(previous, question));
     if (previous?.isRunning) {
       previous.abort();
     } else if (previous?.state === "whole" && previous.text !== "") {
@@ -123,14 +155,22 @@ export class Provider implements languages.InlineCompletionsProvider<Items> {
     const suggestion = new Suggestion(question, () => performance.now());
     this.current = suggestion;
     this.desk.onAsked(suggestion);
-    const pieces = complete(question, this.desk.key(), suggestion.signal);
+    this.lifecycle.ask(suggestion, kind === Trigger.Automatic ? "auto" : "invoked");
+    const { signal, requestId } = suggestion;
     suggestion
-      .follow(pieces, () => this.onPiece(suggestion))
-      .catch((error: unknown) => this.desk.onRefused(refusalOf(error)));
+      .follow(complete(question, this.desk.key(), signal, requestId), () =>
+        this.onPiece(suggestion),
+      )
+      .catch((error: unknown) => {
+        const refusal = refusalOf(error);
+        this.lifecycle.fail(suggestion, refusal.status);
+        this.desk.onRefused(refusal);
+      });
   }
 
   private onPiece(suggestion: Suggestion): void {
     this.desk.onChanged(suggestion);
+    this.lifecycle.grow(suggestion);
     if (this.isGrowing) return;
     this.isGrowing = true;
     // At most once a frame: a fast server sends more pieces than anybody sees.
@@ -167,7 +207,15 @@ function itemAt(
     endLineNumber: lineNumber,
     endColumn: column + replaced.length,
   };
-  return { insertText: rest + replaced, range, suggestion };
+  return { insertText: rest + replaced, range, suggestion, rest, numTaken: 0 };
+}
+
+/** Why a suggestion is over where the text around the cursor is now this. */
+function reasonOf({ question }: Suggestion, asked: Question): Reason {
+  if (question.session !== asked.session) return "file_switched";
+  const isTyped = asked.prefix.startsWith(question.prefix) && asked.suffix === question.suffix;
+  if (isTyped && asked.prefix !== question.prefix) return "typed_over";
+  return isTyped ? "replaced" : "caret_moved";
 }
 
 function refusalOf(error: unknown): Refusal {

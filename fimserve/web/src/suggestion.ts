@@ -2,6 +2,7 @@
 // has typed some of it. Plain values; knows nothing of the editor or the network.
 
 import type { Piece, Question, Usage } from "./completions";
+import { randomHex } from "./random";
 
 export type State = "waiting" | "arriving" | "whole" | "aborted" | "failed";
 export type Outcome = "accepted" | "dismissed" | "passed over" | null;
@@ -11,6 +12,10 @@ export class Suggestion {
   state: State = "waiting";
   outcome: Outcome = null;
   usage: Usage | null = null;
+  /** Name of the answer, by which events speak of it. */
+  completionId: string | null = null;
+  /** Name of the question in the server's log. */
+  readonly requestId = `web-${randomHex(8)}`;
   /** Milliseconds from the question to the first text, seen from this page. */
   ttftMs: number | null = null;
   /** Milliseconds from the question to the end of the answer. */
@@ -33,6 +38,10 @@ export class Suggestion {
 
   get signal(): AbortSignal {
     return this.controller.signal;
+  }
+
+  get ageMs(): number {
+    return this.nowMs() - this.startedMs;
   }
 
   get isRunning(): boolean {
@@ -74,11 +83,15 @@ export class Suggestion {
   }
 
   private takeIn(piece: Piece): void {
+    if ("id" in piece) {
+      this.completionId = piece.id;
+      return;
+    }
     if ("usage" in piece) {
       this.usage = piece.usage;
       return;
     }
-    this.ttftMs ??= this.nowMs() - this.startedMs;
+    this.ttftMs ??= this.ageMs;
     this.state = "arriving";
     this.text += piece.text;
     this.begin();
@@ -87,6 +100,6 @@ export class Suggestion {
   private end(state: State): void {
     this.state = state;
     this.begin();
-    if (state === "whole") this.e2eMs = this.nowMs() - this.startedMs;
+    if (state === "whole") this.e2eMs = this.ageMs;
   }
 }
