@@ -105,7 +105,6 @@ def serve(
         {"kv_memory_mib": kv_memory, "adapters": adapters},
     )
     set_up_logs(settings.server.log_format, settings.server.log_level)
-    logger.info("settings: %s", settings)
     listener = open_listener(settings.server)
     try:
         store = open_store(settings.telemetry)
@@ -232,10 +231,14 @@ def run_service(
     from fimserve.server.http_server import HttpServer
 
     has_keys = settings.server.keys is not None
-    server = HttpServer(
-        make_app(loaded.engine, settings.server, loaded.device, event_store, experiments),
-        lambda: print(describe_service(loaded, listener.url, has_keys), flush=True),
-    )
+
+    def tell() -> None:
+        print(describe_service(loaded, listener.url, has_keys), flush=True)
+        # Below the banner: a screenful of settings is not what somebody at a terminal looks for.
+        logger.info("settings: %s", settings)
+
+    app = make_app(loaded.engine, settings.server, loaded.device, event_store, experiments)
+    server = HttpServer(app, tell)
     try:
         server.run(sockets=[listener.socket])
     except OSError as error:

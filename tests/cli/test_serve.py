@@ -67,6 +67,28 @@ def find_url(printed: str) -> str:
     return found[1]
 
 
+def test_the_settings_are_logged_once_and_below_the_banner(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    together = ["sh", "-c", 'exec "$@" 2>&1', "sh"]  # both streams as a terminal shows them
+    command = [sys.executable, "-m", "fimserve", "serve", "--model", str(tiny_model), "--port", "0"]
+    environment = os.environ | {
+        "PYTHONPATH": str(PACKAGE_ROOT),
+        "FIMSERVE_TELEMETRY_URL": f"sqlite:///{tmp_path}/events.db",
+    }
+    with subprocess.Popen(
+        together + command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment
+    ) as process:
+        assert process.stdout is not None
+        printed = ""
+        while "settings: " not in printed and (line := process.stdout.readline()):
+            printed += line
+        process.terminate()
+        printed += process.stdout.read()
+    assert printed.count("settings: ") == 1
+    assert printed.index("is ready at") < printed.index("Ctrl+C") < printed.index("settings: ")
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl on the PATH")
 def test_service_does_what_it_prints_and_drains_when_told_to_stop(
     tiny_model: Path, tmp_path: Path

@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 from typer.main import get_command
 
+from fimeval.bench.certificate import make_certificate
 from fimserve.cli.serve import app as serve_app
 from fimserve.cli.settings import TABLES
 from fimserve.server.app import make_app
+from fimserve.server.settings import ServerSettings
 from support.fake_engine import FakeEngine
+from support.live_server import serve_in_thread
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -114,3 +118,34 @@ def test_container_copies_what_exists_and_sets_what_exists() -> None:
     assert variables
     known = set(TABLES["server"].__dataclass_fields__)  # type: ignore[attr-defined]
     assert {name.lower() for name in variables} <= known
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+def test_the_container_s_health_check_sees_life_and_death_with_and_without_tls(
+    is_tls: bool, tmp_path: Path
+) -> None:
+    if is_tls and shutil.which("openssl") is None:
+        pytest.skip("needs openssl on the PATH")
+    made = make_certificate(tmp_path) if is_tls else None
+    settings = ServerSettings(
+        tls_cert=made.path if made else None, tls_key=made.key_path if made else None
+    )
+    engine = FakeEngine()
+    with serve_in_thread(engine, settings) as url:
+        port = url.rpartition(":")[2]
+        assert check_health(port) == 0
+        engine.is_alive = False
+        assert check_health(port) == 1
+    assert check_health(port) == 1
+
+
+def check_health(port: str) -> int:
+    """Return how the check of the container ends."""
+    environment = {"FIMSERVE_SERVER_PORT": port}
+    return subprocess.run([sys.executable, DEPLOY / "healthcheck.py"], env=environment).returncode
+
+
+def test_the_container_has_the_check_that_it_runs() -> None:
+    containerfile = (DEPLOY / "Containerfile").read_text()
+    assert "COPY deploy/healthcheck.py /opt/fimserve/healthcheck.py" in containerfile
+    assert '["python", "/opt/fimserve/healthcheck.py"]' in containerfile

@@ -312,6 +312,23 @@ def test_a_prompt_alone_is_computed_and_told(tiny_model: LoadedModel) -> None:
     assert usage.cached_tokens == usage.prompt_tokens - 1
 
 
+@pytest.mark.parametrize("num_repeats", [1, 20])
+def test_a_twin_of_a_running_request_computes_at_most_a_step_of_the_prompt_again(
+    tiny_model: LoadedModel, num_repeats: int
+) -> None:
+    """Two windows, or a client that asks twice: both come before the first step."""
+    hand = HandLoop(tiny_model, replace(SMALL, kv_memory_mib=4))
+    request = replace(REQUEST, prefix=REQUEST.prefix * num_repeats)
+    first, second = hand.ask(request), hand.ask(request)
+    hand.finish()
+    usages = [asked.deltas[-1].usage for asked in (first, second)]
+    computed = [usage.prompt_tokens - usage.cached_tokens for usage in usages if usage]
+    assert first.token_ids == second.token_ids
+    assert min(computed) <= SMALL.max_step_tokens
+    if num_repeats > 1:
+        assert max(computed) > 10 * min(computed)
+
+
 def test_several_completions_share_the_prompt(tiny_model: LoadedModel) -> None:
     hand = HandLoop(tiny_model, SMALL)
     asked = hand.complete(replace(REQUEST, n=3, temperature=1.0, seed=2, heal=False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -267,6 +268,19 @@ def test_list_names_everything_that_is_served() -> None:
     }
 
 
+def test_what_is_in_memory_is_what_is_served() -> None:
+    engine = FakeEngine()
+    engine.loaded_adapters.append("ours")
+    models = request(engine, "GET", "/api/ps").json()["models"]
+    assert [entry["name"] for entry in models] == ["fake-1b", "ours"]
+    assert models[0]["size"] == CARD.num_bytes
+    assert models[0]["size_vram"] == 0
+    assert models[0]["context_length"] == CARD.max_context_tokens
+    assert datetime.fromisoformat(models[0]["expires_at"]).year > 2300
+    listed = request(engine, "GET", "/api/tags").json()["models"]
+    assert [entry["digest"] for entry in models] == [entry["digest"] for entry in listed]
+
+
 def show(engine: FakeEngine, body: object) -> dict[str, Any]:
     answer = request(engine, "POST", "/api/show", json=body)
     assert answer.status_code == 200
@@ -311,7 +325,7 @@ def test_template_is_the_family_s_own(
     assert ("insert" in shown["capabilities"]) == ("stop " in shown["parameters"])
 
 
-@pytest.mark.parametrize("path", ["/api/tags", "/api/version", "/"])
+@pytest.mark.parametrize("path", ["/api/tags", "/api/ps", "/api/version", "/"])
 def test_what_programs_probe_answers_head_like_get(path: str) -> None:
     got = request(FakeEngine(), "GET", path)
     headed = request(FakeEngine(), "HEAD", path)

@@ -88,6 +88,12 @@ def test_models_are_listed_and_shown(client: ollama.Client) -> None:
     assert shown.modelinfo["llama.context_length"] == 1024
 
 
+def test_what_is_in_memory_is_read_by_the_client(client: ollama.Client) -> None:
+    (running,) = client.ps().models
+    assert running.model == client.list().models[0].model
+    assert running.expires_at is not None
+
+
 def test_unknown_model_is_the_client_s_own_exception(client: ollama.Client) -> None:
     with pytest.raises(ollama.ResponseError, match="model 'gpt' not found") as caught:
         client.generate(**AREA | {"model": "gpt"})

@@ -26,7 +26,12 @@ from fimserve.server.errors import (
 from fimserve.server.parse import describe_body, parse_fields
 from fimserve.server.request_log import record_of
 from fimserve.server.routes.ollama_fields import GenerateFields, ShowFields, to_completion_request
-from fimserve.server.routes.ollama_models import describe_model, list_models, write_time
+from fimserve.server.routes.ollama_models import (
+    describe_model,
+    list_models,
+    list_running,
+    write_time,
+)
 from fimserve.server.routes.openai_answer import to_stream_failure
 from fimserve.server.run import collect_completion, run_completion
 from fimserve.server.service import ResolvedModel, Service, service_of
@@ -66,6 +71,13 @@ async def get_version() -> JSONResponse:
 async def get_tags(request: Request) -> JSONResponse:
     """List the names under which the model is served."""
     return JSONResponse(list_models(service_of(request)))
+
+
+@router.get("/api/ps")
+@router.head("/api/ps", include_in_schema=False)
+async def get_running(request: Request) -> JSONResponse:
+    """List the models in memory: the one that is served, and adapters over it."""
+    return JSONResponse(list_running(service_of(request)))
 
 
 @router.post("/api/show", openapi_extra=describe_body(ShowFields))

@@ -14,10 +14,13 @@ from fimserve.prompt.template import Marker, Slot
 from fimserve.server.routes.ollama_fields import DEFAULTS
 from fimserve.server.service import Service
 
-__all__ = ["describe_model", "list_models", "write_time"]
+__all__ = ["describe_model", "list_models", "list_running", "write_time"]
 
 SLOTS = {"prefix": "{{ .Prompt }}", "suffix": "{{ .Suffix }}"}
 """How Ollama's templates write what we call prefix and suffix. Continue asks for the second."""
+
+NEVER = "2318-01-01T00:00:00Z"
+"""When the model is unloaded: the date that Ollama gives where it is told never to."""
 
 QUANTISATION_LEVELS = {"fp32": "F32", "bf16": "BF16", "int8": "Q8_0", "int8-dynamic": "Q8_0"}
 """Ollama's nearest name for each precision."""
@@ -28,6 +31,28 @@ def list_models(service: Service) -> dict[str, object]:
     card = service.engine.card
     names = (*service.names.listed, *service.engine.stats().adapters)
     return {"models": [_entry(name, card, service.started_unix_s) for name in names]}
+
+
+def list_running(service: Service) -> dict[str, object]:
+    """Return the body of `/api/ps`: the same names, since all of them stay in memory."""
+    card = service.engine.card
+    on_gpu = (service.device or "").startswith("cuda")
+    names = (*service.names.listed, *service.engine.stats().adapters)
+    return {
+        "models": [
+            {
+                "name": name,
+                "model": name,
+                "size": card.num_bytes,
+                "digest": _digest(name),
+                "details": _details(card),
+                "expires_at": NEVER,
+                "size_vram": card.num_bytes if on_gpu else 0,
+                "context_length": card.max_context_tokens,
+            }
+            for name in names
+        ]
+    }
 
 
 def describe_model(service: Service) -> dict[str, object]:
@@ -61,11 +86,15 @@ def _entry(name: str, card: ModelCard, modified_unix_s: float) -> dict[str, obje
         "model": name,
         "modified_at": write_time(modified_unix_s),
         "size": card.num_bytes,
-        # Of the name, not of the weights: clients only tell models apart by it.
-        "digest": hashlib.sha256(name.encode()).hexdigest(),
+        "digest": _digest(name),
         "details": _details(card),
         "capabilities": _capabilities(card),
     }
+
+
+def _digest(name: str) -> str:
+    # Of the name, not of the weights: clients only tell models apart by it.
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 def _details(card: ModelCard) -> dict[str, object]:
