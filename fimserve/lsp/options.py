@@ -40,6 +40,8 @@ class LspOptions:
     """Language ids on and off; `*` stands for those not named, which are on by default."""
     events: bool = True
     """Whether the server is told what was shown, accepted and kept: ids and numbers, never code."""
+    user: str | None = None
+    """Who types, for experiments: a name or its hash; absent, the key stands for him."""
 
     def is_on_for(self, language: str) -> bool:
         """Return whether documents of a language get completions."""
@@ -103,7 +105,7 @@ def _read_option(name: str, value: object, is_start: bool) -> dict[str, object]:
     match name, value:
         case "url", str() if _is_address(value):
             return {"url": value}
-        case (("apiKey" | "model"), str()) if value.isprintable() and value.strip():
+        case (("apiKey" | "model" | "user"), str()) if value.isprintable() and value.strip():
             return {_field_name(name): value.strip()}
         case "apiKeyFile", _ if not is_start:
             # Settings that come later may be a project's: they must not pick files to send.
@@ -173,6 +175,7 @@ _OPTIONS = {
     "multiline": "true or false",
     "maxTokens": f"a number from 1 to {MAX_TOKENS}",
     "languages": 'an object such as {"*": true, "markdown": false}',
+    "user": "a text on one line",
     "events": "true or false",
 }
 """Names that editors use, and what each may be."""
