@@ -1,7 +1,8 @@
 """`fimserve bench`: latency of one editor, goodput of many, a soak, and how fast events are taken.
 
-Also what hostile clients and curious tenants achieve. Only the options; what they do is in
-`fimserve.cli.benching` and `fimserve.cli.bench_security`, imported when a command runs.
+Also what hostile clients and curious tenants achieve, and whether the statistics of experiments
+keep what they promise. Only the options; what they do is in `fimserve.cli.benching`,
+`fimserve.cli.bench_security` and `fimserve.cli.bench_ab`, imported when a command runs.
 """
 
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["app", "events", "goodput", "hostile", "latency", "soak", "tenants"]
+__all__ = ["ab", "app", "events", "goodput", "hostile", "latency", "metrics", "soak", "tenants"]
 
 app = typer.Typer(
     help="Measure a completion server: latency, goodput, a soak, events.",
@@ -373,3 +374,39 @@ def events(
         ),
         output,
     )
+
+
+@app.command()
+def ab(
+    repetitions: Annotated[
+        int, typer.Option(min=20, help="Simulated experiments of each check.")
+    ] = 2_000,
+    seed: Seed = 0,
+    output: Output = None,
+) -> None:
+    """Simulate experiments and say how often their statistics are wrong; 1 where too often."""
+    from fimeval.bench.ab_simulation import SimulationSettings
+    from fimserve.cli.bench_ab import run_ab_bench
+
+    run_ab_bench(SimulationSettings(repetitions=repetitions, seed=seed), output)
+
+
+@app.command()
+def metrics(
+    num_events: Annotated[
+        int, typer.Option("--events", min=1_000, help="Events to store, about.")
+    ] = 1_000_000,
+    users: Annotated[int, typer.Option(min=10, help="Users that they are of.")] = 5_000,
+    runs: Annotated[int, typer.Option(min=1, help="Times that each question is asked.")] = 3,
+    database: Annotated[
+        str, typer.Option(help="sqlite or postgresql (fresh ones), or an empty database's URL.")
+    ] = "sqlite",
+    seed: Seed = 0,
+    output: Output = None,
+) -> None:
+    """Store weeks of events, then time the reports on them."""
+    from fimeval.bench.metrics_timing import TimingSettings
+    from fimserve.cli.bench_ab import run_metrics_bench
+
+    settings = TimingSettings(num_events=num_events, num_users=users, runs=runs, seed=seed)
+    run_metrics_bench(settings, database, output)

@@ -8,6 +8,7 @@
     ├── NotAllowed              403  a key without the scope that the path needs; a foreign web page
     ├── UnknownRoute            404
     ├── UnknownModel            404
+    ├── UnknownExperiment       404  no such experiment, or it has not begun
     ├── EventsOff               404  the operator stores no events
     ├── MethodNotAllowed        405
     ├── BodyTooLarge            413
@@ -48,6 +49,7 @@ __all__ = [
     "ServerError",
     "TooManyRequests",
     "Unauthenticated",
+    "UnknownExperiment",
     "UnknownModel",
     "UnknownRoute",
     "UnsupportedField",
@@ -149,6 +151,13 @@ class UnknownModel(ServerError):
 
     status = HTTPStatus.NOT_FOUND
     default_code = "model_not_found"
+
+
+class UnknownExperiment(ServerError):
+    """The request names an experiment that there is not, or that nobody has been in yet."""
+
+    status = HTTPStatus.NOT_FOUND
+    default_code = "experiment_not_found"
 
 
 class EventsOff(ServerError):

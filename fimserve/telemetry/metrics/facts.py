@@ -211,13 +211,12 @@ def _group_events(condition: ColumnElement[bool], window: Window) -> Select[Any]
         _any(is_taken).label("taken"),
         _any(E.other_provider.is_(True)).label("is_other"),
         func.min(case((E.removed.is_(True), E.after_s))).label("removed_s"),
+        # Nobody can look at later windows either, and where somebody did, that counts.
+        func.min(case((E.censored.is_(True), E.after_s))).label("censored_s"),
     ]
     for w in WINDOWS_S:
         at = E.after_s == w
-        columns += [
-            func.min(case((at, E.difference))).label(f"difference_{w}"),
-            _any(and_(at, E.censored.is_(True))).label(f"censored_{w}"),
-        ]
+        columns.append(func.min(case((at, E.difference))).label(f"difference_{w}"))
     for w in RETAINED_S:
         at = E.after_s == w
         columns += [
@@ -271,9 +270,7 @@ def _judge(grouped: Select[Any], window: Window) -> Select[Any]:
             difference < PERSISTENT_BELOW,
             or_(g.removed_s.is_(None), g.removed_s > w),
         )
-        is_due = or_(
-            g[f"censored_{w}"] == 1, g.accepted_ms <= window.as_of_ms - (w * 1_000 + GRACE_MS)
-        )
+        is_due = or_(g.censored_s <= w, g.accepted_ms <= window.as_of_ms - (w * 1_000 + GRACE_MS))
         is_unknown = and_(difference.is_(None), or_(g.removed_s.is_(None), g.removed_s > w))
         columns += [
             _flag(is_observed).label(f"observed_{w}"),

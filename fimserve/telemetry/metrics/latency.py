@@ -70,7 +70,8 @@ def read_latencies(
         .join_from(workspace.facts, workspace.members, members.user_hash == facts.user_hash)
         .where(facts.visible_ms.is_not(None))
     )
-    rows = np.array(connection.execute(query).all(), dtype=np.float64).reshape(-1, 4)
+    # A row of the database library is slow to be taken for a row of numbers.
+    rows = np.array(list(map(tuple, connection.execute(query))), dtype=np.float64).reshape(-1, 4)
     fresh = rows[rows[:, 3] == 0]
     return Latencies(
         arms,
