@@ -142,6 +142,8 @@ def main(arguments: list[str]) -> None:
                 PLANTED,
                 "--completions",
                 asked.completions,
+                "--per-day",
+                "1",
                 "--backdate",
             )
         )
