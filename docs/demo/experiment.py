@@ -29,6 +29,7 @@ NAME = "adapters"
 HIDDEN, KV, LAYERS, RANK = 640, 128, 8, 4
 """Shapes of the embedded model, and rank of the adapters."""
 PLANTED = "bold:acceptance=0.45"
+ALPHA = 0.05
 
 
 def write_adapter(folder: Path, seed: int, size: float = 0.002) -> None:
@@ -64,17 +65,19 @@ def run(environment: dict[str, str], *arguments: str) -> str:
 
 def check(report: dict[str, object]) -> None:
     """Fail unless the report finds what was planted and nothing else."""
-    rows = {(row["name"], row["arm"]): row for row in report["metrics"]}  # type: ignore[index, attr-defined]
+    rows = {(row["metric"], row["arm"]): row for row in report["metrics"]}  # type: ignore[index, attr-defined]
     bold, same = rows["car", "bold"], rows["car", "same"]
     for arm, row in (("bold", bold), ("same", same)):
-        low, high = row["anytime"]["lower"], row["anytime"]["upper"]
+        low, high = row["fixed"]
         print(
-            f"{arm}: CAR {row['control']:.3f} -> {row['treatment']:.3f}, difference at any time "
-            f"{low:+.3f} to {high:+.3f}"
+            f"{arm}: CAR {row['control']:.3f} -> {row['treatment']:.3f}, difference "
+            f"{low:+.3f} to {high:+.3f}, corrected p {row['p_adjusted']:.4f}"
         )
-    if not bold["anytime"]["lower"] > 0:
+    for statement in report["statements"]:  # type: ignore[attr-defined]
+        print(f"{statement['level']}: {statement['text']}")
+    if not (bold["fixed"][0] > 0 and bold["p_adjusted"] < ALPHA):
         sys.exit("the planted difference was not found")
-    if not same["anytime"]["lower"] <= 0 <= same["anytime"]["upper"]:
+    if same["p_adjusted"] < ALPHA:
         sys.exit("a difference was claimed that is not there")
     print("the decision is right: bold is better, same is not told from steady")
 
@@ -110,7 +113,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("directory", nargs="?", type=Path)
     parser.add_argument("--pictures", action="store_true")
-    parser.add_argument("--users", type=int, default=900)
+    parser.add_argument("--users", type=int, default=600)
     parser.add_argument("--completions", default="0.1", help="part that the model writes")
     asked = parser.parse_args(arguments)
     directory = asked.directory or Path(tempfile.mkdtemp(prefix="fimserve-experiment-"))
@@ -139,11 +142,16 @@ def main(arguments: list[str]) -> None:
                 PLANTED,
                 "--completions",
                 asked.completions,
+                "--per-day",
+                "1",
                 "--backdate",
             )
         )
-        run(environment, "report", NAME, "--html", str(directory / "report.html"))
-        told = run(environment, "report", NAME, "--json")
+        # At its planned end, looked at for the first time.
+        run(environment, "stop", NAME, "--reason", "its two weeks are over")
+        report = ("report", NAME, "--primary", "car")
+        run(environment, *report, "--html", str(directory / "report.html"))
+        told = run(environment, *report, "--json")
         (directory / "report.json").write_text(told)
         check(json.loads(told))
         if asked.pictures:

@@ -356,10 +356,18 @@ def events(
     connections: Annotated[
         int, typer.Option(min=1, help="Connections of the second phase, which goes flat out.")
     ] = 8,
+    rounds: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Then ask for completions, 4 a second, in so many pairs of --seconds without and "
+            "with events at the rate; 0 asks for none.",
+        ),
+    ] = 5,
     seed: Seed = 0,
     output: Output = None,
 ) -> None:
-    """Send events at a rate, then as fast as the server takes them."""
+    """Send events at a rate, then as fast as the server takes them, then beside completions."""
     from fimserve.cli.ingest_bench import IngestOptions, run_ingest_bench
 
     run_ingest_bench(
@@ -373,6 +381,7 @@ def events(
             warmup_s=warmup_s,
             connections=connections,
             seed=seed,
+            rounds=rounds,
         ),
         output,
     )

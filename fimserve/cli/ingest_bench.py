@@ -11,9 +11,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+
 from fimeval.bench.databases import open_database
 from fimeval.bench.ingest import IngestResult, IngestSettings, measure_ingest
-from fimeval.bench.ingest_report import build_ingest_line, build_ingest_table
+from fimeval.bench.ingest_beside import Beside, BesideSettings, measure_beside
+from fimeval.bench.ingest_report import (
+    build_beside_table,
+    build_ingest_line,
+    build_ingest_table,
+)
 from fimeval.gpu import find_gpu
 from fimeval.own_server import run_own_server
 from fimeval.provenance import describe_provenance
@@ -36,6 +43,8 @@ class IngestOptions:
     warmup_s: float
     connections: int
     seed: int
+    rounds: int = 0
+    """Pairs of stretches of completions without and with events."""
 
     def to_settings(self) -> IngestSettings:
         """Return what is sent."""
@@ -45,6 +54,16 @@ class IngestOptions:
             seconds=self.seconds,
             warmup_s=self.warmup_s,
             num_connections=self.connections,
+            seed=self.seed,
+        )
+
+    def to_beside(self) -> BesideSettings:
+        """Return how completions are asked for beside events."""
+        return BesideSettings(
+            rounds=self.rounds,
+            seconds=self.seconds,
+            rate=self.rate,
+            batch_events=self.batch,
             seed=self.seed,
         )
 
@@ -68,12 +87,23 @@ def run_ingest_bench(options: IngestOptions, output: Path | None) -> None:
                 url, settings, os.environ.get("FIMSERVE_API_KEY"), lambda: advance(paced)
             )
         )
+        beside = _measure_beside(url, options)
     name = options.name_database()
     line = build_ingest_line(
-        name, result, settings, describe_provenance(), find_gpu(), options.url is None
+        name, result, settings, describe_provenance(), find_gpu(), options.url is None, beside
     )
+    if beside is not None:
+        Console().print(build_beside_table(*beside))
     publish(build_ingest_table(name, result, settings), line, output)
     _check(result)
+
+
+def _measure_beside(url: str, options: IngestOptions) -> tuple[Beside, BesideSettings] | None:
+    if not options.rounds:
+        return None
+    settings = options.to_beside()
+    key = os.environ.get("FIMSERVE_API_KEY")
+    return asyncio.run(measure_beside(url, settings, key)), settings
 
 
 def _check(result: IngestResult) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -39,6 +39,13 @@ RETRIED_STATUSES = frozenset(
 )
 """Refusals of events that may end without the events changing."""
 MAX_SHOWN_CHARS = 200
+ARM_HEADERS = {
+    "experiment": "x-fimserve-experiment",
+    "arm": "x-fimserve-arm",
+    "assigned_arm": "x-fimserve-assigned-arm",
+    "user_hash": "x-fimserve-user-hash",
+}
+"""What an event repeats of an answer that an experiment decided, and where the answer says it."""
 
 Delivery = Literal["done", "later", "never"]
 """What became of events: taken; not taken, and worth another try; refused for good."""
@@ -75,7 +82,9 @@ class CompletionClient:
         key = options.api_key
         self._http = httpx.AsyncClient(
             headers={"Content-Type": "application/json"}
-            | ({} if key is None else {"Authorization": f"Bearer {key}"}),
+            | ({} if key is None else {"Authorization": f"Bearer {key}"})
+            # Headers are Latin-1 at most; the server makes a hash of it anyway.
+            | ({} if options.user is None else {"x-user": quote(options.user)}),
             # A proxy from the environment must not see what goes to this machine.
             trust_env=not _is_loopback(host),
             timeout=TIMEOUT,
@@ -179,7 +188,9 @@ def _read_suggestion(answer: httpx.Response) -> Suggestion:
     try:
         body: dict[str, Any] = answer.json()
         choice = body["choices"][0]
-        return Suggestion(str(body["id"]), str(choice["text"]), _facts(body, choice))
+        return Suggestion(
+            str(body["id"]), str(choice["text"]), _facts(body, choice) | _read_arm(answer)
+        )
     except (ValueError, LookupError, TypeError, AttributeError):
         raise ServerRefused("it is no completion server: its answer has no choices") from None
 
@@ -204,6 +215,11 @@ def _facts(body: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, obje
     if (finish_reason := choice.get("finish_reason")) in ("stop", "length"):
         facts["finish_reason"] = finish_reason
     return facts
+
+
+def _read_arm(answer: httpx.Response) -> dict[str, object]:
+    headers = answer.headers
+    return {name: headers[header] for name, header in ARM_HEADERS.items() if header in headers}
 
 
 def _reason(answer: httpx.Response) -> str:

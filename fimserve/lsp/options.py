@@ -42,6 +42,8 @@ class LspOptions:
     """Whether pieces of other files of the same git repository are sent along."""
     events: bool = True
     """Whether the server is told what was shown, accepted and kept: ids and numbers, never code."""
+    user: str | None = None
+    """Who types, for experiments: a name or its hash; absent, the key stands for him."""
 
     def is_on_for(self, language: str) -> bool:
         """Return whether documents of a language get completions."""
@@ -105,7 +107,7 @@ def _read_option(name: str, value: object, is_start: bool) -> dict[str, object]:
     match name, value:
         case "url", str() if _is_address(value):
             return {"url": value}
-        case (("apiKey" | "model"), str()) if value.isprintable() and value.strip():
+        case (("apiKey" | "model" | "user"), str()) if value.isprintable() and value.strip():
             return {_field_name(name): value.strip()}
         case "apiKeyFile", _ if not is_start:
             # Settings that come later may be a project's: they must not pick files to send.
@@ -176,6 +178,7 @@ _OPTIONS = {
     "maxTokens": f"a number from 1 to {MAX_TOKENS}",
     "languages": 'an object such as {"*": true, "markdown": false}',
     "context": "true or false",
+    "user": "a text on one line",
     "events": "true or false",
 }
 """Names that editors use, and what each may be."""

@@ -28,10 +28,12 @@ from fimserve.server.guard import Guard
 from fimserve.server.key_file import KeyFile
 from fimserve.server.key_ring import KeyRing
 from fimserve.server.metrics import Metrics
+from fimserve.server.metrics_desk import MetricsDesk
 from fimserve.server.openapi import STANDING_RESPONSES, OpenApi
 from fimserve.server.origin_gate import OriginGate
 from fimserve.server.request_log import RequestLog, record_of
 from fimserve.server.routes import (
+    ab,
     adapters,
     completions,
     deepseek,
@@ -71,6 +73,7 @@ ROUTES = (
     tabby,
     adapters,
     events,
+    ab,
     root,
     web,
 )
@@ -99,6 +102,7 @@ def make_app(
     """
     settings = settings or ServerSettings()
     arms = None if experiments is None else ArmDesk(experiments, engine)
+    desk = None if event_store is None else MetricsDesk(event_store)
 
     @asynccontextmanager
     async def close_at_end(_: FastAPI) -> AsyncIterator[None]:
@@ -121,7 +125,9 @@ def make_app(
         redirect_slashes=False,
     )
     names = ModelNames(engine.model_name, settings.model_aliases)
-    service = Service(engine, settings, names, Metrics(engine.stats), device, event_store, arms)
+    service = Service(
+        engine, settings, names, Metrics(engine.stats), device, event_store, arms, desk
+    )
     app.state.service = service
     app.state.error_shapes = ErrorShapes(_gather("ERROR_SHAPES"))
     for module in ROUTES:

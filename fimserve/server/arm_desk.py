@@ -166,14 +166,16 @@ class ArmDesk:
         editor = event.editor or find_editor(request)
         assignment = catalogue.assign(user_hash, tenant, event.language, editor)
         if assignment is None:
-            none = {"experiment": None, "arm": None, "assigned_arm": None}
-            return replace(event, user_hash=user_hash, **(none if event.experiment else {}))  # type: ignore[arg-type]
-        return replace(
-            event,
-            user_hash=user_hash,
-            experiment=assignment.experiment,
-            arm=assignment.served_arm,
-            assigned_arm=assignment.assigned_arm,
+            return event.with_values(
+                {"user_hash": user_hash, "experiment": None, "arm": None, "assigned_arm": None}
+            )
+        return event.with_values(
+            {
+                "user_hash": user_hash,
+                "experiment": assignment.experiment,
+                "arm": assignment.served_arm,
+                "assigned_arm": assignment.assigned_arm,
+            }
         )
 
     def _load_adapters(self, catalogue: Catalogue) -> None:
@@ -218,13 +220,14 @@ AS_THEY_ARE = (
 
 
 def _say(event: Event, served: ServedArm) -> Event:
-    return replace(
-        event,
-        experiment=served.experiment,
-        arm=served.arm,
-        assigned_arm=served.assigned_arm,
-        user_hash=served.user_hash,
-        adapter=served.adapter or event.adapter,
+    return event.with_values(
+        {
+            "experiment": served.experiment,
+            "arm": served.arm,
+            "assigned_arm": served.assigned_arm,
+            "user_hash": served.user_hash,
+            "adapter": served.adapter or event.adapter,
+        }
     )
 
 

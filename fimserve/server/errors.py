@@ -8,6 +8,7 @@
     ├── NotAllowed              403  a key without the scope that the path needs; a foreign page
     ├── UnknownRoute            404
     ├── UnknownModel            404
+    ├── UnknownExperiment       404  no such experiment, or it has not begun
     ├── EventsOff               404  the operator stores no events
     ├── MethodNotAllowed        405
     ├── BodyTooLarge            413
@@ -50,6 +51,7 @@ __all__ = [
     "TooManyFailures",
     "TooManyRequests",
     "Unauthenticated",
+    "UnknownExperiment",
     "UnknownModel",
     "UnknownRoute",
     "UnsupportedField",
@@ -151,6 +153,13 @@ class UnknownModel(ServerError):
 
     status = HTTPStatus.NOT_FOUND
     default_code = "model_not_found"
+
+
+class UnknownExperiment(ServerError):
+    """The request names an experiment that there is not, or that nobody has been in yet."""
+
+    status = HTTPStatus.NOT_FOUND
+    default_code = "experiment_not_found"
 
 
 class EventsOff(ServerError):

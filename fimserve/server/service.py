@@ -16,6 +16,7 @@ from fimserve.server.arm_desk import ArmDesk
 from fimserve.server.drain import Drain
 from fimserve.server.errors import UnknownModel, shorten
 from fimserve.server.metrics import Metrics
+from fimserve.server.metrics_desk import MetricsDesk
 from fimserve.server.settings import ServerSettings
 from fimserve.telemetry import EventStore
 
@@ -200,6 +201,8 @@ class Service:
     """Where events go; None where they are switched off."""
     arms: ArmDesk | None = None
     """Experiments; None where there can be none."""
+    metrics_desk: MetricsDesk | None = None
+    """What the dashboard asks; None where there are no events."""
     drain: Drain = field(default_factory=Drain)
     """Whether the service is stopping."""
     started_monotonic_s: float = field(default_factory=time.monotonic)

@@ -11,6 +11,7 @@ Opens longer than most files because a schema is a table.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 from fimserve.telemetry.errors import EventError
@@ -215,8 +216,7 @@ class Event:
     """Text behind the cursor; the same holds."""
 
     def __post_init__(self) -> None:
-        for name, allows in _CHECKS:
-            value = getattr(self, name)
+        for (name, allows), value in zip(_CHECKS, _read_all(self), strict=True):
             if value is None and name not in _NEVER_NONE:
                 continue
             if not allows(value):
@@ -252,6 +252,27 @@ class Event:
     def to_json(self) -> dict[str, object]:
         """Return what `from_json` reads: the fields that are there."""
         return {name: value for name in EVENT_RULES if (value := getattr(self, name)) is not None}
+
+    def with_values(self, values: Mapping[str, object]) -> "Event":
+        """Return the same event with other values; what does not change is not checked again.
+
+        Args:
+            values: Values of fields that no other field's validity depends on.
+
+        Returns:
+            The event.
+
+        Raises:
+            EventError: On a wrong value.
+        """
+        for name, value in values.items():
+            if value is not None and not EVENT_RULES[name].allows(value):
+                raise EventError(name, f"should be {EVENT_RULES[name].wanted}")
+        # Seventy fields need not be checked for the sake of five.
+        changed = object.__new__(Event)
+        for name, value in zip(EVENT_RULES, _read_all(self), strict=True):
+            object.__setattr__(changed, name, values.get(name, value))
+        return changed
 
     @property
     def has_text(self) -> bool:
@@ -323,6 +344,7 @@ def _number_type(rule: Rule) -> type[int] | type[float] | None:
 EVENT_RULES = _collect_rules()
 """The rule of each field, in the order of the class."""
 _CHECKS = tuple((name, rule.allows) for name, rule in EVENT_RULES.items())
+_read_all = attrgetter(*EVENT_RULES)
 _NUMBERS = {name: _number_type(rule) for name, rule in EVENT_RULES.items() if _number_type(rule)}
 REQUIRED_FIELDS = ("id", "type", "at_ms")
 """Fields without a default."""

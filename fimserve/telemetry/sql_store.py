@@ -90,6 +90,11 @@ class SqlEventStore:
         """Whether batches go to the database at the moment, rather than to the spool."""
         return self._keeper.is_ready
 
+    @property
+    def database(self) -> Database:
+        """What reports read from; it may be away."""
+        return self._database
+
     def append(self, tenant: str, events: Sequence[Event]) -> Appended:
         """Store a batch, all of it or nothing; on return it survives `kill -9` and a power cut.
 

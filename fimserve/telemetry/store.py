@@ -5,9 +5,12 @@ Code that records events knows this interface and nothing of databases.
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from fimserve.telemetry.event import Event
+
+if TYPE_CHECKING:
+    from fimserve.telemetry.database import Database
 
 __all__ = ["Appended", "EventStore"]
 
@@ -30,6 +33,10 @@ class EventStore(Protocol):
     @property
     def max_batch_events(self) -> int:
         """Most events that whoever receives them should take at once."""
+
+    @property
+    def database(self) -> "Database":
+        """What reports read from; it may be away."""
 
     def append(self, tenant: str, events: Sequence[Event]) -> Appended:
         """Store a batch, all of it or nothing; on return it survives `kill -9` and a power cut.

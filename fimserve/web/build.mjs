@@ -1,7 +1,9 @@
 // Makes static/ from src/: `make web`, which runs `npm ci` first. Needs Node 20.
 //
-// Two bundles, so that a change of ours leaves the large one alone: Monaco, and the page. Names
-// carry a hash of the content, except index.html, which is what the server sends at `/`.
+// Bundles by themselves, so that a change of ours leaves the large one alone: Monaco, the playground,
+// the dashboard. Names carry a hash of the content, except index.html and dashboard.html, which are
+// what the server sends at `/` and `/dashboard`. Charts are written in Vega-Lite and become Vega's
+// dataflows here, so that neither compiler nor parser has to be sent.
 
 import { createHash } from "node:crypto";
 import {
@@ -16,6 +18,8 @@ import {
 import { basename, dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
+import { parse } from "vega";
+import { compile } from "vega-lite";
 import { LEFT_OUT, MENDED } from "./monaco_changes.mjs";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
@@ -59,6 +63,19 @@ function mend(path, change) {
   return parts.join(wanted);
 }
 
+const compileCharts = {
+  name: "compile-charts",
+  setup(build) {
+    const config = JSON.parse(readFileSync(join(SOURCES, "charts/config.json"), "utf8"));
+    build.onLoad({ filter: /\.vl\.json$/ }, ({ path }) => {
+      const { spec } = compile({ ...JSON.parse(readFileSync(path, "utf8")), config });
+      // Expressions as trees: the page interprets them.
+      const dataflow = parse(spec, undefined, { ast: true });
+      return { contents: JSON.stringify(dataflow), loader: "json" };
+    });
+  },
+};
+
 function atAddress(address) {
   return {
     name: "at-address",
@@ -70,7 +87,8 @@ function atAddress(address) {
 
 async function bundle(entryPoints, plugins = []) {
   const built = await esbuild.build({ ...SHARED, entryPoints, plugins });
-  return Object.keys(built.metafile.outputs).map((path) => basename(path));
+  const names = Object.keys(built.metafile.outputs).map((path) => basename(path));
+  return { names, inputs: Object.keys(built.metafile.inputs) };
 }
 
 function only(names, start, end) {
@@ -82,6 +100,8 @@ function only(names, start, end) {
 function sha256(content) {
   return createHash("sha256").update(content).digest("hex");
 }
+
+const PLAIN_NAMES = ["dashboard.html", "index.html", "monaco-licence.txt", "vega-licence.txt"];
 
 const BUILD_FILES = [
   "build.mjs",
@@ -104,13 +124,30 @@ function hashOfSources() {
   return whole.digest("hex");
 }
 
-function writePage(names) {
-  let page = readFileSync(join(SOURCES, "index.html"), "utf8");
+function writePage(file, names) {
+  let page = readFileSync(join(SOURCES, file), "utf8");
   page = page.replaceAll(/\{\{([a-z]+)(\.[a-z]+)\}\}/g, (_, start, end) => {
     return `/web/${only(names, start, end)}`;
   });
-  writeFileSync(join(STATIC, "index.html"), page);
+  writeFileSync(join(STATIC, file), page);
+}
+
+function writeLicences(inputs) {
   writeFileSync(join(STATIC, "monaco-licence.txt"), licenceTexts());
+  const packages = new Set(
+    inputs.map((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]).filter(Boolean),
+  );
+  const texts = [...packages, "vega-lite"].sort().map((name) => {
+    const folder = join(HERE, "node_modules", name);
+    const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+    return `${name}\n\n${file === undefined ? licenceOf(folder) : readFileSync(join(folder, file), "utf8")}`;
+  });
+  writeFileSync(join(STATIC, "vega-licence.txt"), texts.join("\n\n"));
+}
+
+function licenceOf(folder) {
+  const { license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  return `${license}\n`;
 }
 
 function licenceTexts() {
@@ -120,7 +157,7 @@ function licenceTexts() {
 
 function writeManifest(names) {
   const files = {};
-  for (const name of ["index.html", "monaco-licence.txt", ...names].sort()) {
+  for (const name of [...PLAIN_NAMES, ...names].sort()) {
     const content = readFileSync(join(STATIC, name));
     files[name] = { bytes: content.length, sha256: sha256(content) };
   }
@@ -135,11 +172,19 @@ for (const name of [...Object.keys(LEFT_OUT), ...Object.keys(MENDED)]) {
 rmSync(STATIC, { recursive: true, force: true });
 mkdirSync(STATIC);
 const editor = await bundle([join(SOURCES, "monaco.ts")], [changeMonaco]);
-const page = await bundle(
-  [join(SOURCES, "playground.ts"), join(SOURCES, "site.css"), join(SOURCES, "playground.css")],
-  [atAddress(`./${only(editor, "monaco", ".js")}`)],
+const site = await bundle([join(SOURCES, "site.css")]);
+const playground = await bundle(
+  [join(SOURCES, "playground.ts"), join(SOURCES, "playground.css")],
+  [atAddress(`./${only(editor.names, "monaco", ".js")}`)],
 );
-writePage([...editor, ...page]);
-for (const [name, { bytes }] of Object.entries(writeManifest([...editor, ...page]))) {
+const dashboard = await bundle(
+  [join(SOURCES, "dashboard.ts"), join(SOURCES, "dashboard.css")],
+  [compileCharts],
+);
+const names = [editor, site, playground, dashboard].flatMap((built) => built.names);
+writePage("index.html", names);
+writePage("dashboard.html", names);
+writeLicences(dashboard.inputs);
+for (const [name, { bytes }] of Object.entries(writeManifest(names))) {
   console.log(`${String(bytes).padStart(9)}  ${relative(HERE, join(STATIC, name))}`);
 }

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from fimeval.bench.databases import open_database
 from fimeval.bench.event_supply import EventSupply
-from fimeval.bench.ingest import IngestSettings, Phase, measure_ingest
-from fimeval.bench.ingest_report import build_ingest_line
+from fimeval.bench.ingest import IngestResult, IngestSettings, Phase, measure_ingest
+from fimeval.bench.ingest_beside import BesideSettings, measure_beside
+from fimeval.bench.ingest_report import build_beside_table, build_ingest_line
 from fimeval.gpu import Gpu
 from fimeval.provenance import describe_provenance
 from fimserve.cli.ingest_bench import IngestOptions
@@ -74,7 +76,7 @@ def test_a_server_that_is_not_there_is_counted_not_raised() -> None:
 def test_the_command_prints_a_table_and_keeps_a_line(fimserve: CommandLine, server: str) -> None:
     outcome = fimserve(
         "bench", "events", "--url", server, "--seconds", 0.2, "--warmup-s", 0, "--rate", 400,
-        "--batch", 10, "--output", "lines.jsonl",
+        "--batch", 10, "--rounds", 0, "--output", "lines.jsonl",
     )  # fmt: skip
     assert outcome.exit_code == 0
     assert "400 events/s" in outcome.stdout
@@ -86,9 +88,42 @@ def test_the_command_prints_a_table_and_keeps_a_line(fimserve: CommandLine, serv
 def test_batches_that_were_not_stored_fail_the_command(fimserve: CommandLine) -> None:
     outcome = fimserve(
         "bench", "events", "--url", "http://127.0.0.1:1", "--seconds", 0.1, "--warmup-s", 0,
+        "--rounds", 0,
     )  # fmt: skip
     assert outcome.exit_code == 1
     assert "not stored: ConnectError" in outcome.stderr
+
+
+def test_completions_are_asked_for_without_and_with_events(server: str, database: str) -> None:
+    settings = BesideSettings(
+        rounds=2, seconds=0.4, completions_per_s=20.0, rate=500.0, batch_events=10
+    )
+    before = count_stored(database)
+    result = asyncio.run(measure_beside(server, settings, None))
+    for stretches in (result.alone, result.beside):
+        assert len(stretches.latencies_ms) == 16
+        assert stretches.num_failed == 0
+    assert (result.alone.num_events, result.beside.num_events) == (0, 400)
+    assert count_stored(database) - before == 400
+    assert result.p95_change is not None
+    line = build_ingest_line(
+        "sqlite", IngestResult(Phase(), Phase()), SETTINGS, describe_provenance(),
+        Gpu(None, None), True, (result, settings),
+    )  # fmt: skip
+    told = json.loads(json.dumps(line))["completions"]
+    assert told["beside"]["num_events"] == 400
+    assert told["p95_change"] == result.p95_change
+    shown = Console(width=80)
+    with shown.capture() as capture:
+        shown.print(build_beside_table(result, settings))
+    assert f"p95 changes by {result.p95_change:+.1%}" in capture.get()
+
+
+def test_completions_that_fail_are_counted_and_no_latency() -> None:
+    settings = BesideSettings(rounds=1, seconds=0.1, completions_per_s=20.0)
+    result = asyncio.run(measure_beside("http://127.0.0.1:1", settings, None))
+    assert (result.alone.num_failed, result.alone.latency_ms) == (2, None)
+    assert result.p95_change is None
 
 
 def test_a_line_names_the_sort_of_database_and_no_more() -> None:

@@ -5,42 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from fimeval.bench.event_history import ArmEffect, HistorySettings, make_history
-from fimserve.telemetry import TelemetrySettings
-from fimserve.telemetry.database import Database
-from fimserve.telemetry.experiments.plan import parse_plan
-from fimserve.telemetry.experiments.registry import ExperimentRegistry
-from fimserve.telemetry.location import find_location
-from fimserve.telemetry.retention import now_unix_ms
 from support.cli import CommandLine
-
-DAYS = 15
-DAY_MS = 86_400_000
+from support.planted import plant_experiments
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the URL of a database with an experiment that was stopped after 15 days."""
     url = f"sqlite:///{tmp_path_factory.mktemp('ab')}/events.db"
-    database = Database(find_location(TelemetrySettings(url=url)))
-    database.prepare()
-    start = now_unix_ms() - DAYS * DAY_MS - 3_600_000
-    settings = HistorySettings(
-        num_users=280,
-        completions_per_user=8,
-        days=DAYS,
-        start_ms=start,
-        arms={"control": ArmEffect(0.5), "treatment": ArmEffect(0.5, acceptance=2.0)},
-    )
-    for batch in make_history(settings):
-        database.insert([batch])
-    arms = [{"name": "control", "share": 0.5}, {"name": "treatment", "share": 0.5}]
-    registry = ExperimentRegistry(database, lambda: start)
-    registry.create(parse_plan({"name": "demo", "arms": arms}))
-    registry.start("demo")
-    ExperimentRegistry(database, lambda: start + DAYS * DAY_MS).stop("demo", "it is over")
-    ExperimentRegistry(database).create(parse_plan({"name": "draft", "arms": arms}))
-    database.drop_connections()
+    plant_experiments(url)
     return url
 
 
@@ -48,14 +21,14 @@ def test_the_report_says_what_may_be_concluded(fimserve: CommandLine, url: str) 
     outcome = fimserve("ab", "report", "demo", "--url", url)
     assert outcome.exit_code == 0
     told = " ".join(outcome.stdout.split())
-    assert "treatment against control: retained characters per active day is higher" in told
+    assert "ours against control: retained characters per active day is higher" in told
     assert "CPR must not be compared by itself" in told
 
 
 def test_json_and_page_hold_the_same_report(fimserve: CommandLine, url: str) -> None:
     outcome = fimserve("ab", "report", "demo", "--json", "--html", "report.html", "--url", url)
     report = json.loads(outcome.stdout)
-    assert [arm["name"] for arm in report["arms"]] == ["control", "treatment"]
+    assert [arm["name"] for arm in report["arms"]] == ["control", "ours"]
     assert sum(arm["num_users"] for arm in report["arms"]) > 240
     assert not report["checks"]["is_mismatch"]
     assert not report["is_running"]
@@ -67,7 +40,7 @@ def test_json_and_page_hold_the_same_report(fimserve: CommandLine, url: str) -> 
 
 
 def test_arms_may_be_given_where_the_registry_knows_none(fimserve: CommandLine, url: str) -> None:
-    arms = ("--arm", "control=1", "--arm", "treatment=9", "--since", "2020-01-01")
+    arms = ("--arm", "control=1", "--arm", "ours=9", "--since", "2020-01-01")
     report = json.loads(fimserve("ab", "report", "demo", *arms, "--json", "--url", url).stdout)
     assert report["checks"]["is_mismatch"]
     assert report["statements"][0]["level"] == "stop"

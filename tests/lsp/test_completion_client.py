@@ -1,6 +1,7 @@
 """What goes to the server, and what its answers mean."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,9 @@ from fimserve.lsp.completion_client import (
 )
 from fimserve.lsp.options import LspOptions
 from fimserve.lsp.surroundings import Question, Surroundings
+from fimserve.telemetry.experiments import Arm
 from support.completions_server import Answer, CompletionsServer, openai_body, serve_completions
+from support.experiments import make_plan, open_watch
 from support.fake_engine import FakeEngine
 from support.live_server import serve_in_thread
 
@@ -32,6 +35,24 @@ def ask(url: str, question: Question = QUESTION, **options: Any) -> Suggestion |
             await client.aclose()
 
     return asyncio.run(call())
+
+
+def test_an_arm_is_told_to_events_and_the_user_to_the_server(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/events.db"
+    arms = (Arm("all", 1.0, adapter="ours"),)
+    watch = open_watch(url, start=(make_plan(arms=arms).to_json(),))
+    engine = FakeEngine()
+    with serve_in_thread(engine, experiments=watch) as address:
+        suggestion = ask(address, user="Jürgen")
+        assert suggestion is not None
+        nobody = ask(address)
+    assert nobody is not None
+    assert engine.requests[0].adapter == "ours"
+    assert {"experiment": "test", "arm": "all", "assigned_arm": "all"}.items() <= dict(
+        suggestion.facts
+    ).items()
+    assert len(str(suggestion.facts["user_hash"])) == 32
+    assert "arm" not in nobody.facts
 
 
 def test_answer_of_a_real_server_is_understood() -> None:

@@ -16,7 +16,7 @@ BUILD_FILES = (
     "package.json",
     "tsconfig.json",
 )
-MAX_BYTES = 3_000_000
+MAX_BYTES = 3_500_000
 MIN_SOURCES = 30
 
 

@@ -7,11 +7,12 @@ from rich import box
 from rich.table import Table
 
 from fimeval.bench.ingest import IngestResult, IngestSettings, Phase
+from fimeval.bench.ingest_beside import Beside, BesideSettings
 from fimeval.bench.result_line import build_line
 from fimeval.gpu import Gpu
 from fimeval.provenance import Provenance
 
-__all__ = ["build_ingest_line", "build_ingest_table"]
+__all__ = ["build_beside_table", "build_ingest_line", "build_ingest_table"]
 
 BENCH = "events"
 
@@ -40,6 +41,7 @@ def build_ingest_line(
     provenance: Provenance,
     gpu: Gpu,
     is_own_server: bool,
+    beside: tuple[Beside, BesideSettings] | None = None,
 ) -> dict[str, Any]:
     """Return the JSON line of a run.
 
@@ -50,16 +52,19 @@ def build_ingest_line(
         provenance: The machine and checkout of the measurement.
         gpu: The machine's graphics cards.
         is_own_server: Whether the run started the server.
+        beside: What completions noticed, and how they were asked for; None where none were.
 
     Returns:
         One object.
     """
-    content = {
+    content: dict[str, Any] = {
         "settings": asdict(settings),
         "database": database,
         "paced": _describe(result.paced),
         "flat_out": _describe(result.flat_out),
     }
+    if beside is not None:
+        content["completions"] = _describe_beside(*beside)
     return build_line(BENCH, provenance, gpu, is_own_server, content)
 
 
@@ -75,3 +80,36 @@ def _describe(phase: Phase) -> dict[str, Any]:
 
 def _count_failed(phase: Phase) -> int:
     return sum(count for outcome, count in phase.outcomes.items() if outcome != "200")
+
+
+def build_beside_table(beside: Beside, settings: BesideSettings) -> Table:
+    """Return completions alone and beside events; fits 80 columns."""
+    table = Table(
+        title=f"completions, {settings.completions_per_s:g} a second", box=box.SIMPLE_HEAD
+    )
+    table.add_column("beside", no_wrap=True)
+    for name in ("completions", "p50 ms", "p95 ms", "p99 ms", "failed"):
+        table.add_column(name, justify="right")
+    for name, stretches in (
+        ("nothing", beside.alone),
+        (f"{settings.rate:g} events/s", beside.beside),
+    ):
+        found = stretches.latency_ms
+        shown = ["-"] * 3 if found is None else [f"{x:.1f}" for x in asdict(found).values()]
+        table.add_row(name, str(len(stretches.latencies_ms)), *shown, str(stretches.num_failed))
+    if (change := beside.p95_change) is not None:
+        table.caption = f"p95 changes by {change:+.1%}"
+    return table
+
+
+def _describe_beside(beside: Beside, settings: BesideSettings) -> dict[str, Any]:
+    told: dict[str, Any] = {"settings": asdict(settings), "p95_change": beside.p95_change}
+    for name, stretches in (("alone", beside.alone), ("beside", beside.beside)):
+        found = stretches.latency_ms
+        told[name] = {
+            "num_completions": len(stretches.latencies_ms),
+            "latency_ms": None if found is None else asdict(found),
+            "num_failed": stretches.num_failed,
+            "num_events": stretches.num_events,
+        }
+    return told

@@ -1,6 +1,6 @@
-"""The playground: its page, which `root.py` shows, and its files below `/web/`.
+"""The pages: the playground, which `root.py` shows, the dashboard, and their files below `/web/`.
 
-Public, since they hold nobody's data.
+Public, since they hold nobody's data: what the dashboard shows it asks for with a key.
 """
 
 from functools import cache
@@ -18,10 +18,11 @@ __all__ = ["PUBLIC", "page_or_none", "router"]
 
 router = APIRouter(tags=["web"])
 
-PUBLIC = ("/web/",)
-"""What begins so needs no key."""
+PUBLIC = ("/web/", "/dashboard")
+"""Needs no key; the first with all that begins so."""
 
-PAGE = "index.html"
+PLAYGROUND = "index.html"
+DASHBOARD = "dashboard.html"
 
 MONACO_POLICIES = (
     "defaultWorkerFactory",
@@ -35,7 +36,7 @@ MONACO_POLICIES = (
 )
 """What Monaco calls the places where it makes markup, all of text that it has escaped."""
 
-CONTENT_SECURITY_POLICY = "; ".join(
+PLAYGROUND_POLICY = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
@@ -55,8 +56,23 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )
 
+DASHBOARD_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        # Vega's expressions are interpreted: no code is made of text.
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src data:",
+        "connect-src 'self'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
 SECURITY_HEADERS = {
-    "content-security-policy": CONTENT_SECURITY_POLICY,
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "referrer-policy": "no-referrer",
@@ -75,10 +91,17 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 async def get_file(request: Request, name: str) -> Response:
     """Answer with one of the files that the page is made of."""
     file = _files().get(name)
-    if file is None or file.name == PAGE:
+    if file is None or file.name in (PLAYGROUND, DASHBOARD):
         raise UnknownRoute(f"{shorten(f'/web/{name}')}: there is no such file.")
     # The first to ask for the editor waits a tenth of a second for it to be compressed.
-    return await run_in_threadpool(_answer, request, file, IMMUTABLE)
+    return await run_in_threadpool(_answer, request, file, IMMUTABLE, PLAYGROUND_POLICY)
+
+
+@router.get("/dashboard", include_in_schema=False)
+@router.head("/dashboard", include_in_schema=False)
+async def get_dashboard(request: Request) -> Response:
+    """Answer with the dashboard."""
+    return _answer(request, _files()[DASHBOARD], REVALIDATED, DASHBOARD_POLICY)
 
 
 async def page_or_none(request: Request) -> Response | None:
@@ -92,13 +115,14 @@ async def page_or_none(request: Request) -> Response | None:
     """
     if not prefers_html(request.headers.get("accept", "")):
         return None
-    answer = _answer(request, _files()[PAGE], REVALIDATED)
+    answer = _answer(request, _files()[PLAYGROUND], REVALIDATED, PLAYGROUND_POLICY)
     answer.headers.add_vary_header("accept")
     return answer
 
 
-def _answer(request: Request, file: StaticFile, cache_control: str) -> Response:
+def _answer(request: Request, file: StaticFile, cache_control: str, policy: str) -> Response:
     headers = SECURITY_HEADERS | {
+        "content-security-policy": policy,
         "cache-control": cache_control,
         "etag": file.etag,
         "vary": "accept-encoding",

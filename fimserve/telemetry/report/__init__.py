@@ -14,6 +14,7 @@ from fimserve.telemetry.report.model import (
     Report,
     Statement,
 )
+from fimserve.telemetry.report.overview import build_overview
 from fimserve.telemetry.report.page import render_page
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "MetricRow",
     "Report",
     "Statement",
+    "build_overview",
     "build_report",
     "rank_kinds",
     "render_page",

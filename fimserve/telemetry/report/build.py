@@ -29,7 +29,7 @@ from fimserve.telemetry.statistics.ratio import UserSums, estimate_ratio
 from fimserve.telemetry.statistics.sample_ratio import check_sample_ratio
 from fimserve.telemetry.statistics.sequence import TIGHTEST_AT_USERS, follow_difference
 
-__all__ = ["ExperimentFacts", "build_report"]
+__all__ = ["ExperimentFacts", "build_report", "to_row"]
 
 CPR = "cpr_"
 
@@ -88,7 +88,7 @@ def build_report(measurement: Measurement, facts: ExperimentFacts) -> Report:
         statements=(),
         metrics=tuple(_adjust(rows)),
         latencies=tuple(_compare_latencies(measurement, facts)),
-        cells=tuple(_to_row(cell) for cell in measurement.cells if cell.arm in facts.shares),
+        cells=tuple(to_row(cell) for cell in measurement.cells if cell.arm in facts.shares),
     )
     return replace(report, statements=tuple(state(report)))
 
@@ -257,7 +257,15 @@ def _compare_latencies(measurement: Measurement, facts: ExperimentFacts) -> list
     return rows
 
 
-def _to_row(cell: Cell) -> CellRow:
+def to_row(cell: Cell) -> CellRow:
+    """Return a cell with its ratio and interval.
+
+    Args:
+        cell: The cell, something in its denominator.
+
+    Returns:
+        The row.
+    """
     interval = None
     if cell.moments is not None:
         interval = Interval(*estimate_ratio(cell.moments).interval())

@@ -1,7 +1,7 @@
 """What a report says: plain values, fit for JSON, for a table and for a page."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "MetricRow",
     "Report",
     "Statement",
+    "as_plain",
 ]
 
 Level: TypeAlias = Literal["stop", "warning", "finding", "note"]
@@ -143,15 +144,25 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON has it: intervals as lists, what is not finite as null."""
-        plain: dict[str, Any] = _plain(asdict(self))
+        plain: dict[str, Any] = as_plain(self)
         return plain
 
 
-def _plain(value: Any) -> Any:
+def as_plain(value: Any) -> Any:
+    """Return a value as JSON has it: dataclasses as objects, what is not finite as null.
+
+    Args:
+        value: Any value made of what a report is made of.
+
+    Returns:
+        The plain value.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return as_plain(asdict(value))
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: as_plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [as_plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -9,6 +9,7 @@ import { KeyForm } from "./key";
 import { Lifecycle } from "./lifecycle";
 import { MeasuresPanel } from "./measures";
 import { languages } from "./monaco";
+import { byId } from "./page";
 import { Provider, type Desk } from "./provider";
 import { SamplePicker } from "./sample_picker";
 import { LANGUAGES } from "./samples";
@@ -17,12 +18,6 @@ import { ThemeSwitch } from "./theme";
 const UNAUTHORIZED = 401;
 /** What a newer question of the same session does to an older one: nothing to report. */
 const SUPERSEDED = 499;
-
-function byId<T extends HTMLElement>(id: string, kind: new () => T): T {
-  const found = document.getElementById(id);
-  if (!(found instanceof kind)) throw new Error(`the page has no ${kind.name} #${id}`);
-  return found;
-}
 
 function main(): void {
   const code = makeEditor(byId("editor", HTMLDivElement));
