@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from lsprotocol import types
@@ -56,7 +57,11 @@ class Editor:
             self.registered += [registration.method for registration in params.registrations]
 
     async def initialize(
-        self, options: Any = None, encodings: list[str] | None = None, pulls: bool = False
+        self,
+        options: Any = None,
+        encodings: list[str] | None = None,
+        pulls: bool = False,
+        folder: Path | None = None,
     ) -> types.InitializeResult:
         """Begin, as an editor does."""
         capabilities = types.ClientCapabilities(
@@ -64,6 +69,9 @@ class Editor:
             workspace=types.WorkspaceClientCapabilities(
                 configuration=pulls,
                 did_change_configuration=types.DidChangeConfigurationClientCapabilities(pulls),
+                did_change_watched_files=types.DidChangeWatchedFilesClientCapabilities(
+                    folder is not None
+                ),
             ),
         )
         result = await self.client.initialize_async(
@@ -71,6 +79,7 @@ class Editor:
                 capabilities=capabilities,
                 client_info=types.ClientInfo("Test Editor", "1.0 (nightly)"),
                 initialization_options=options,
+                root_uri=None if folder is None else folder.as_uri(),
             )
         )
         self.client.initialized(types.InitializedParams())
