@@ -45,6 +45,13 @@ def complete(
         bool | None,
         typer.Option("--multiline/--single-line", help="Default: left to the engine."),
     ] = None,
+    context: Annotated[
+        bool,
+        typer.Option(
+            "--context/--no-context",
+            help="Read the git repository and send pieces of its other files along.",
+        ),
+    ] = False,
     stdin: Annotated[
         bool, typer.Option("--stdin", help="Read the text from standard input; FILE names it.")
     ] = False,
@@ -56,6 +63,7 @@ def complete(
     context, in a pipe as bare text. A server on the default address is used if it is running.
     """
     from fimserve.cli.completed import print_completed
+    from fimserve.cli.context import find_context
     from fimserve.cli.cursor import find_cursor, parse_place, read_source
     from fimserve.cli.question import Question
     from fimserve.cli.settings import load_settings
@@ -65,7 +73,8 @@ def complete(
     position = parse_place(place)
     cursor = find_cursor(read_source(position.file, stdin), position)
     settings = load_settings({"model": model}, {}, config=None)
-    question = Question(cursor, max_tokens, multiline)
+    snippets = find_context(position.file, cursor) if context else ()
+    question = Question(cursor, max_tokens, multiline, snippets)
     if url is not None:
         completed = _ask(url, question, model)
     else:

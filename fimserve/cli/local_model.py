@@ -85,6 +85,7 @@ def complete_here(settings: Settings, question: Question) -> Completed:
         prefix=question.cursor.prefix,
         suffix=question.cursor.suffix,
         path=question.cursor.path,
+        snippets=question.snippets,
         max_tokens=question.max_tokens,
         multiline=question.multiline,
         streamed=False,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from fimserve.cli.cursor import Cursor
+from fimserve.prompt import Snippet
 
 __all__ = ["Question"]
 
@@ -15,3 +16,5 @@ class Question:
     max_tokens: int
     multiline: bool | None
     """Whether to go past the first line; None leaves it to the engine."""
+    snippets: tuple[Snippet, ...] = ()
+    """Pieces of other files of the repository."""

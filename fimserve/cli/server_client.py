@@ -93,6 +93,8 @@ class ServerClient:
             body["model"] = model
         if question.multiline is not None:
             body["multiline"] = question.multiline
+        if question.snippets:
+            body["snippets"] = [{"path": s.path, "text": s.text} for s in question.snippets]
         started_s = time.perf_counter()
         try:
             answer = self._http.post(

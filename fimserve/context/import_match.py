@@ -26,12 +26,9 @@ def is_meant_by(path: str, taken: Import) -> bool:
     stem = posixpath.splitext(path)[0]
     if stem.endswith(".d"):  # index.d.ts
         stem = stem[:-2]
-    folder = posixpath.dirname(stem)
-    places = (stem, folder)
+    places = (stem, posixpath.dirname(stem))
     modules = [taken.module]
-    if taken.name is not None and not taken.is_relative:
-        modules.append(f"{taken.module}/{taken.name}")
-    elif taken.name is not None:
+    if taken.name is not None:  # may be a module itself
         modules.append(posixpath.join(taken.module, taken.name))
     if taken.is_relative:
         return any(place == module for place in places for module in modules)

@@ -38,7 +38,7 @@ class LspOptions:
     """Longest completion, 1 to 512 tokens."""
     languages: Mapping[str, bool] = field(default_factory=dict)
     """Language ids on and off; `*` stands for those not named, which are on by default."""
-    context: bool = True
+    context: bool = False
     """Whether pieces of other files of the same git repository are sent along."""
     events: bool = True
     """Whether the server is told what was shown, accepted and kept: ids and numbers, never code."""

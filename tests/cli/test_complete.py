@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from fimserve.cli.context import find_context
+from fimserve.cli.cursor import Cursor
 from fimserve.server.settings import ServerSettings
 from support.cli import CommandLine
 from support.fake_engine import FakeEngine
+from support.git_repositories import make_repository
 from support.keys import add_key
 from support.live_server import serve_in_thread
 
@@ -238,3 +241,13 @@ def test_refusal_of_the_server_is_passed_on(
     outcome = fimserve("complete", source, "--url", served[1], "--model", "gpt-4")
     assert outcome.exit_code == 1
     assert f"{served[1]} refused (404): The model 'gpt-4' is not served here" in outcome.stderr
+
+
+def test_context_is_what_the_repository_defines(tmp_path: Path) -> None:
+    root = tmp_path / "demo"
+    files = {"utils.py": "def double(x):\n    return x * 2\n"}
+    make_repository(root, files)
+    cursor = Cursor("from utils import double\n\nprint(double(", ")\n", "main.py")
+    (snippet,) = find_context(root / "main.py", cursor)
+    assert (snippet.path, snippet.text) == ("utils.py", files["utils.py"].rstrip())
+    assert find_context(tmp_path / "main.py", cursor) == ()

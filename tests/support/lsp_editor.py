@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from lsprotocol import types
@@ -62,6 +63,7 @@ class Editor:
         pulls: bool = False,
         name: str = "Test Editor",
         version: str = "1.0 (nightly)",
+        folder: Path | None = None,
     ) -> types.InitializeResult:
         """Begin, as an editor of some name and version does."""
         capabilities = types.ClientCapabilities(
@@ -69,6 +71,9 @@ class Editor:
             workspace=types.WorkspaceClientCapabilities(
                 configuration=pulls,
                 did_change_configuration=types.DidChangeConfigurationClientCapabilities(pulls),
+                did_change_watched_files=types.DidChangeWatchedFilesClientCapabilities(
+                    folder is not None
+                ),
             ),
         )
         result = await self.client.initialize_async(
@@ -76,6 +81,7 @@ class Editor:
                 capabilities=capabilities,
                 client_info=types.ClientInfo(name, version),
                 initialization_options=options,
+                root_uri=None if folder is None else folder.as_uri(),
             )
         )
         self.client.initialized(types.InitializedParams())
