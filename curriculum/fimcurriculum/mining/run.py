@@ -224,7 +224,10 @@ def _write_changed(
     summary: MiningSummary,
 ) -> Counter[str]:
     names = [repository.name for repository in repositories]
-    splits = assign_splits(names, job.recipe)
+    # One without files in these languages would be held out for nothing.
+    splits = dict.fromkeys(names, "train") | assign_splits(
+        [repository.name for repository in repositories if repository.files], job.recipe
+    )
     signals = Signals(ScoreFile(job.out / "scores.jsonl").scores, job.refusal)
     by_name = {repository.name: repository for repository in repositories}
     rows: Counter[str] = Counter(dict.fromkeys(SPLITS, 0))
