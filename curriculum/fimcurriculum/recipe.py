@@ -37,6 +37,8 @@ class MiningRecipe:
     max_suffix_chars: int = 3000
     max_snippet_tokens: int = 1024
     """Budget of the snippets of one example; 0 asks for none."""
+    project_definitions: bool = False
+    """Whether the TypeScript compiler and jedi look for definitions, instead of names alone."""
     near_duplicate_file: float = 0.7
     """Jaccard similarity of 5-token shingles above which the later file is dropped."""
     near_duplicate_span: float = 0.8

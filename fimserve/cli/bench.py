@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["app", "events", "goodput", "hostile", "latency", "soak", "tenants"]
+__all__ = ["app", "context", "events", "goodput", "hostile", "latency", "soak", "tenants"]
 
 app = typer.Typer(
     help="Measure a completion server: latency, goodput, a soak, events.",
@@ -364,3 +364,27 @@ def events(
         ),
         output,
     )
+
+
+@app.command()
+def context(
+    repository: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="REPO",
+            help="Folder to index. Default: one made up.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    files: Annotated[int, typer.Option(min=1, help="Files of the one made up.")] = 5_000,
+    n: Annotated[int, typer.Option("--n", min=1, help="Changed files, and questions.")] = 300,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Budget of the snippets.")] = 512,
+    seed: Seed = 0,
+    output: Output = None,
+) -> None:
+    """Time the index that finds context in other files: making, changing and asking it."""
+    from fimeval.bench.context import ContextSettings
+    from fimserve.cli.context_bench import run_context_bench
+
+    run_context_bench(ContextSettings(repository, files, n, max_tokens, seed), output)

@@ -11,6 +11,7 @@ from typing import Literal
 
 from lsprotocol import types
 
+from fimserve.context import Snippet
 from fimserve.lsp.completion_client import (
     CompletionClient,
     ServerDown,
@@ -26,6 +27,7 @@ from fimserve.lsp.options import LspOptions
 from fimserve.lsp.outage import OutageLog
 from fimserve.lsp.positions import utf16_units
 from fimserve.lsp.surroundings import Question, Surroundings, find_surroundings, find_warm_up
+from fimserve.lsp.workspace import Workspace
 
 __all__ = ["Completer", "OpenDocument", "Trigger"]
 
@@ -44,11 +46,11 @@ class OpenDocument:
     file_hash: str
     """Name of the document in events."""
 
-    def ask(self, around: Surroundings) -> Question:
+    def ask(self, around: Surroundings, snippets: tuple[Snippet, ...] = ()) -> Question:
         """Return the question for a cursor of this document."""
-        return Question(
-            around, self.path, self.document.language, self.session, f"lsp-{uuid.uuid4().hex}"
-        )
+        request_id = f"lsp-{uuid.uuid4().hex}"
+        language = self.document.language
+        return Question(around, self.path, language, self.session, request_id, snippets)
 
 
 class Completer:
@@ -61,6 +63,7 @@ class Completer:
         lifecycle: Follows what becomes of items.
         events: Makes events.
         outage: Says that the server is away.
+        workspace: Finds pieces of other files; None sends none.
         now_s: Monotonic time in seconds.
     """
 
@@ -72,6 +75,7 @@ class Completer:
         lifecycle: Lifecycle,
         events: EventMaker,
         outage: OutageLog,
+        workspace: Workspace | None = None,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
@@ -80,6 +84,7 @@ class Completer:
         self._lifecycle = lifecycle
         self._events = events
         self._outage = outage
+        self._workspace = workspace
         self._now_s = now_s
 
     async def complete(
@@ -104,9 +109,10 @@ class Completer:
         invoked = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
         trigger: Trigger = "invoked" if invoked else "auto"
         around = find_surroundings(document, spot.start, spot.end, spot.given)
-        question = opened.ask(around)
-        self._note_request(opened, spot, question, trigger)
         known = None if invoked else self._find_known(document.uri, around)
+        snippets = () if known else await self._find_snippets(document.uri, spot, around)
+        question = opened.ask(around, snippets)
+        self._note_request(opened, spot, question, trigger)
         suggestion = known or await self._ask(document.uri, question, started_s)
         if suggestion is None:
             return None
@@ -142,8 +148,16 @@ class Completer:
             request_id=question.request_id,
             prefix_chars=utf16_units(question.around.prefix),
             suffix_chars=utf16_units(question.around.suffix),
+            snippets=len(question.snippets),
             **self._facts(opened),
         )
+
+    async def _find_snippets(
+        self, uri: str, spot: Spot, around: Surroundings
+    ) -> tuple[Snippet, ...]:
+        if self._workspace is None:
+            return ()
+        return await self._workspace.find(uri, spot.start.line, around)
 
     def _find_known(self, uri: str, around: Surroundings) -> Suggestion | None:
         """Return what is left of an earlier offer at this place."""

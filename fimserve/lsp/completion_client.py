@@ -154,6 +154,8 @@ class CompletionClient:
             "path": question.path,
             "model": options.model,
             "multiline": options.multiline,
+            "snippets": [{"path": each.path, "text": each.text} for each in question.snippets]
+            or None,
         }
         return body | {key: value for key, value in further.items() if value is not None}
 

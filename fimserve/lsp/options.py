@@ -38,6 +38,8 @@ class LspOptions:
     """Longest completion, 1 to 512 tokens."""
     languages: Mapping[str, bool] = field(default_factory=dict)
     """Language ids on and off; `*` stands for those not named, which are on by default."""
+    context: bool = True
+    """Whether pieces of other files of the same git repository are sent along."""
     events: bool = True
     """Whether the server is told what was shown, accepted and kept: ids and numbers, never code."""
 
@@ -110,7 +112,7 @@ def _read_option(name: str, value: object, is_start: bool) -> dict[str, object]:
             raise ValueError("apiKeyFile is read at the start only; it is ignored")
         case "apiKeyFile", str():
             return {"api_key": read_key_file(Path(value).expanduser())}
-        case (("multiline" | "events"), bool()):
+        case (("multiline" | "context" | "events"), bool()):
             return {name: value}
         case "maxTokens", int() if not isinstance(value, bool) and 1 <= value <= MAX_TOKENS:
             return {"max_tokens": value}
@@ -173,6 +175,7 @@ _OPTIONS = {
     "multiline": "true or false",
     "maxTokens": f"a number from 1 to {MAX_TOKENS}",
     "languages": 'an object such as {"*": true, "markdown": false}',
+    "context": "true or false",
     "events": "true or false",
 }
 """Names that editors use, and what each may be."""

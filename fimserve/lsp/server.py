@@ -115,6 +115,19 @@ class FimserveLanguageServer(LanguageServer):
             )
             self.client_register_capability(types.RegistrationParams([registration]))
 
+    def watch_files(self) -> None:
+        """Ask the editor to tell when files change on the disk, where it can."""
+        workspace = self.client_capabilities.workspace
+        watching = workspace.did_change_watched_files if workspace is not None else None
+        if watching is not None and watching.dynamic_registration:
+            everything = types.FileSystemWatcher(glob_pattern="**/*")
+            registration = types.Registration(
+                id="fimserve-files",
+                method=types.WORKSPACE_DID_CHANGE_WATCHED_FILES,
+                register_options=types.DidChangeWatchedFilesRegistrationOptions([everything]),
+            )
+            self.client_register_capability(types.RegistrationParams([registration]))
+
     def say(self, level: Level, message: str) -> None:
         """Write a line into the editor's log."""
         self.window_log_message(
@@ -198,6 +211,7 @@ def _add_life(server: FimserveLanguageServer) -> None:
     @server.feature(types.INITIALIZED)
     def initialized(params: types.InitializedParams) -> None:
         server.watch_settings()
+        server.watch_files()
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     async def configure(params: types.DidChangeConfigurationParams) -> None:
@@ -217,6 +231,10 @@ def _add_documents(server: FimserveLanguageServer) -> None:
     def did_change(params: types.DidChangeTextDocumentParams) -> None:
         named = params.text_document
         server.session.change(named.uri, named.version, params.content_changes)
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+    def did_change_files(params: types.DidChangeWatchedFilesParams) -> None:
+        server.session.note_files([change.uri for change in params.changes])
 
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
     def did_close(params: types.DidCloseTextDocumentParams) -> None:

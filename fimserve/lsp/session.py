@@ -25,6 +25,7 @@ from fimserve.lsp.outage import OutageLog, Say
 from fimserve.lsp.persistence import WINDOWS_S, PersistenceWatch
 from fimserve.lsp.positions import Encoding
 from fimserve.lsp.running import RunningRequests
+from fimserve.lsp.workspace import Workspace
 
 __all__ = ["LspSession", "UnknownDocument"]
 
@@ -69,6 +70,7 @@ class LspSession:
         self._events = EventMaker(self._take_event, editor)
         self._lifecycle = Lifecycle(self._events, time.monotonic)
         self._persistence = PersistenceWatch(self._events)
+        self._workspace = self._make_workspace()
         self._completer = self._make_completer()
         self._background: set[asyncio.Task[None]] = set()
         self._warm_up: asyncio.Task[None] | None = None
@@ -87,6 +89,8 @@ class LspSession:
         self._start(self._client.aclose())
         before, self.options = self.options, options
         self._client = CompletionClient(options)
+        if options.context != before.context:
+            self._open_workspace()
         self._completer = self._make_completer()
         if not options.events or options.base_url != before.base_url:
             # Said no, or about completions that the other server does not know.
@@ -109,6 +113,8 @@ class LspSession:
             file_hash=self._events.hash_of(item.uri),
         )
         self._open[item.uri] = opened
+        if self._workspace is not None:
+            self._workspace.open(item.uri)
         # Editors open many documents at once; the last one is looked at.
         if self._warm_up is not None:
             self._warm_up.cancel()
@@ -143,6 +149,8 @@ class LspSession:
         document.version = version
         if document.num_edits != num_edits:
             self._running.move(uri)
+            if self._workspace is not None:
+                self._workspace.change(document)
 
     def close(self, uri: str) -> None:
         """Forget a document."""
@@ -150,6 +158,13 @@ class LspSession:
             self._running.cancel(uri)
             self._lifecycle.close(uri)
             self._persistence.close(opened.document)
+            if self._workspace is not None:
+                self._workspace.close(uri)
+
+    def note_files(self, uris: Sequence[str]) -> None:
+        """Note that files changed on the disk."""
+        if self._workspace is not None:
+            self._workspace.note_files(uris)
 
     async def complete(
         self, params: types.InlineCompletionParams
@@ -207,6 +222,8 @@ class LspSession:
         self._running.cancel_all()
         for task in self._background:
             task.cancel()
+        if self._workspace is not None:
+            self._workspace.shut_down()
         self._lifecycle.finish()
         self._persistence.finish()
         await self._queue.flush(FLUSH_S)
@@ -223,8 +240,25 @@ class LspSession:
 
     def _make_completer(self) -> Completer:
         return Completer(
-            self._client, self.options, self._offers, self._lifecycle, self._events, self._outage
+            self._client,
+            self.options,
+            self._offers,
+            self._lifecycle,
+            self._events,
+            self._outage,
+            self._workspace,
         )
+
+    def _make_workspace(self) -> Workspace | None:
+        return Workspace(self._folder_uris) if self.options.context else None
+
+    def _open_workspace(self) -> None:
+        if self._workspace is not None:
+            self._workspace.shut_down()
+        self._workspace = self._make_workspace()
+        if self._workspace is not None:
+            for uri in self._open:
+                self._workspace.open(uri)
 
     def _take_event(self, event: Mapping[str, object]) -> None:
         if self.options.events:

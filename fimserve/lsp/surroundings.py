@@ -8,6 +8,7 @@ the server has computed. Line ends are LF, as models were trained.
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from fimserve.context import Snippet
 from fimserve.lsp.document import Document, Place, normalise_line_ends
 
 __all__ = ["Question", "Surroundings", "find_surroundings", "find_warm_up"]
@@ -41,6 +42,8 @@ class Question:
     """Name of the document for the server, which keeps what it computed under it."""
     request_id: str
     """Name of this question in the logs of both sides."""
+    snippets: tuple[Snippet, ...] = ()
+    """Pieces of other files of the repository."""
 
 
 def find_surroundings(

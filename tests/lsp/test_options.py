@@ -18,6 +18,7 @@ def test_everything_can_be_set() -> None:
         "multiline": False,
         "maxTokens": 128,
         "languages": {"*": False, "python": True},
+        "context": False,
         "events": False,
     }
     merged = merge_options(BASE, given, is_start=True)
@@ -28,8 +29,9 @@ def test_everything_can_be_set() -> None:
         "ours",
         False,
         128,
-        given["languages"],
-        False,  # type: ignore[arg-type]
+        given["languages"],  # type: ignore[arg-type]
+        False,
+        False,
     )
     assert merged.options.base_url == "https://code.example"
 

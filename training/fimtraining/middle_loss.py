@@ -60,7 +60,11 @@ def read_rows(path: Path, limit: int) -> list[Row]:
 
 
 def score_rows(
-    model: CausalModel, renderer: Renderer, rows: Sequence[Row], order: Order
+    model: CausalModel,
+    renderer: Renderer,
+    rows: Sequence[Row],
+    order: Order,
+    max_prompt_tokens: int | None = None,
 ) -> Iterator[tuple[float, Tensor, bool]]:
     """Yield the loss, the likeliest tokens and exactness of each row's middle.
 
@@ -69,6 +73,7 @@ def score_rows(
         renderer: Writes its prompts.
         rows: The holes.
         order: Order of the prompts.
+        max_prompt_tokens: Budget of a prompt; None cuts nothing.
 
     Yields:
         tuple[float, Tensor, bool]: Nats of middle and end token together, the likeliest token at
@@ -76,7 +81,7 @@ def score_rows(
     """
     pool = model.make_pool(-(-model.config.max_context_tokens // BLOCK_TOKENS), BLOCK_TOKENS)
     for row in rows:
-        prompt = list(renderer.render(row.parts, order).token_ids)
+        prompt = list(renderer.render(row.parts, order, max_prompt_tokens).token_ids)
         wanted = [*renderer.encoder.encode(row.middle), renderer.end_token_id]
         piece = Piece((prompt + wanted)[:-1], 0, range(pool.num_blocks))
         with torch.inference_mode():
