@@ -9,11 +9,14 @@ from typing import Any, Literal, get_args
 
 from fimcurriculum.errors import RecipeError
 from fimcurriculum.schema import Kind
-from fimcurriculum.syntax.grammars import GRAMMAR_LANGUAGES
+from fimcurriculum.syntax.grammars import GRAMMAR_LANGUAGES, query_digest
 
 __all__ = ["Definitions", "MiningRecipe", "load_recipe"]
 
 Definitions = Literal["body", "whole"]
+
+EXTRACTION_VERSION = 2
+"""Grows when the code finds other spans in the same file; all files are then mined again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class MiningRecipe:
     max_suffix_chars: int = 3000
     max_snippet_tokens: int = 1024
     """Budget of the snippets of one example; 0 asks for none."""
+    project_definitions: bool = False
+    """Whether the TypeScript compiler and jedi look for definitions, instead of names alone."""
     near_duplicate_file: float = 0.7
     """Jaccard similarity of 5-token shingles above which the later file is dropped."""
     near_duplicate_span: float = 0.8
@@ -65,6 +70,8 @@ class MiningRecipe:
     def mining_digest(self) -> str:
         """Names what decides which spans a file gives; a change of it mines all files again."""
         deciding = {name: getattr(self, name) for name in _DECIDING}
+        deciding["queries"] = query_digest()
+        deciding["version"] = EXTRACTION_VERSION
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
 
     @property

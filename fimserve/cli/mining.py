@@ -83,6 +83,7 @@ class ScoreOptions:
     languages: str | None
     max_prompt_tokens: int
     dtype: str
+    writes: bool
     parallel: int
     seed: int
 
@@ -119,6 +120,8 @@ def run_mining(options: MineOptions) -> None:
         f"{summary.num_rows['train']} examples to train, "
         f"{summary.num_rows['validation']} to validate in {options.out}"
     )
+    for reason, number in summary.definitions_left_out.most_common():
+        print(f"definitions by name alone for {number} spans: {reason}")
     if summary.num_refused_repositories:
         print(
             f"{summary.num_refused_repositories} repositories were left out; "
@@ -139,9 +142,8 @@ def run_scoring(options: ScoreOptions) -> None:
             scores.begin(name)
             with _show_bar("score", len(sample)) as (bars, bar):
                 bars.advance(bar, sum(ref.id in scores.scores for ref in sample))
-                parallel = options.parallel if options.url else 1
                 questions = _read_questions(options.directory, sample)
-                for _ in score_questions(questions, answerer, scores, parallel):
+                for _ in score_questions(questions, answerer, scores, options.parallel):
                     bars.advance(bar)
         num_scored = rescore(options.directory, scores.scores)
         write_card(options.directory)
@@ -281,8 +283,10 @@ def _open_answerer(options: ScoreOptions) -> Iterator[tuple[str, Answerer]]:
         return
     from fimserve.cli.mining_model import open_local_model
 
-    with open_local_model(options.model, options.dtype, options.max_prompt_tokens) as model:
-        yield f"{model.name} {model.dtype}, {options.max_prompt_tokens} tokens", model.answer
+    limit = options.max_prompt_tokens
+    with open_local_model(options.model, options.dtype, limit, options.writes) as model:
+        way = "written" if options.writes else "weighed"
+        yield f"{model.name} {model.dtype}, prompts of {limit} tokens, {way}", model.answer
 
 
 @contextmanager

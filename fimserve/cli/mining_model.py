@@ -1,12 +1,14 @@
 """The model that says how hard spans are, in this process: it answers, and weighs the true middle.
 
-Two passes a span: the engine writes what it would for an editor without trimming, and one forward
-pass over prompt and middle gives the likelihood.
+One forward pass over prompt, middle and end token gives the likelihood, and whether greedy decoding
+would write just that: each token has to be the likeliest. Where text is wanted the engine writes
+it, untrimmed.
 """
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fimcurriculum.errors import ScoringError
@@ -40,13 +42,17 @@ class LocalModel:
 
 
 @contextmanager
-def open_local_model(name: str, dtype: str, max_prompt_tokens: int) -> Iterator[LocalModel]:
+def open_local_model(
+    name: str, dtype: str, max_prompt_tokens: int, writes: bool
+) -> Iterator[LocalModel]:
     """Load a model into this process.
 
     Args:
         name: embedded, a directory or a hub id.
         dtype: auto, bf16, fp32 or int8-dynamic.
         max_prompt_tokens: What prefix, suffix and snippets may take.
+        writes: Whether the engine writes each answer; otherwise one forward pass tells whether it
+            would be exact.
 
     Yields:
         LocalModel: The model.
@@ -64,11 +70,14 @@ def open_local_model(name: str, dtype: str, max_prompt_tokens: int) -> Iterator[
     except ModelError as error:
         raise Failure(str(error)) from None
     order = Order(loaded.default_order or renderer.format.default_order)
-    likelihood = _Likelihood(loaded.model, renderer, order, max_prompt_tokens)
+    weigh = _Weigher(loaded.model, renderer, order, max_prompt_tokens)
 
     def answer(question: Question) -> Answer:
         from fimserve.engine import CompletionRequest, EngineError
 
+        weighed = weigh(question)
+        if not writes:
+            return weighed
         request = CompletionRequest(
             prefix=question.prefix[-_chars(max_prompt_tokens, 3) :],
             suffix=question.suffix[: _chars(max_prompt_tokens, 1)],
@@ -85,7 +94,7 @@ def open_local_model(name: str, dtype: str, max_prompt_tokens: int) -> Iterator[
             text = engine.complete_blocking(request).text
         except EngineError as error:
             raise ScoringError(str(error)) from error
-        return Answer(text, likelihood.mean_nll(question))
+        return replace(weighed, text=text)
 
     with engine:
         yield LocalModel(loaded.name, loaded.model.precision, answer)
@@ -96,8 +105,8 @@ def _chars(max_prompt_tokens: int, quarters: int) -> int:
     return max_prompt_tokens * 3 * quarters // 4
 
 
-class _Likelihood:
-    """Weighs middles by one forward pass each, one at a time."""
+class _Weigher:
+    """Weighs middles by one forward pass each; threads have a memory of their own."""
 
     def __init__(
         self, model: "CausalModel", renderer: Renderer, order: Order, max_prompt_tokens: int
@@ -106,13 +115,10 @@ class _Likelihood:
         self._renderer = renderer
         self._order = order
         self._max_prompt_tokens = max_prompt_tokens
-        self._pool: KvPool = model.make_pool(
-            -(-model.config.max_context_tokens // BLOCK_TOKENS), BLOCK_TOKENS
-        )
-        self._lock = threading.Lock()
+        self._local = threading.local()
 
-    def mean_nll(self, question: Question) -> float | None:
-        """Return nats per token of the middle and the end token; None where it is too long."""
+    def __call__(self, question: Question) -> Answer:
+        """Return how likely the middle and the end token are, and whether they would be written."""
         import torch
 
         from fimserve.models import ForwardBatch, Piece
@@ -129,11 +135,20 @@ class _Likelihood:
         middle = self._renderer.encoder.encode_continuation(question.middle)
         wanted = [*middle, self._renderer.end_token_id]
         if len(prompt) + len(wanted) > self._model.config.max_context_tokens:
-            return None
-        piece = Piece((prompt + wanted)[:-1], 0, range(self._pool.num_blocks))
-        with self._lock, torch.inference_mode():
+            return Answer(None)
+        pool = self._find_pool()
+        piece = Piece((prompt + wanted)[:-1], 0, range(pool.num_blocks))
+        with torch.inference_mode():
             batch = ForwardBatch.make([piece], BLOCK_TOKENS, self._model.device)
-            hidden = self._model(batch, self._pool)
+            hidden = self._model(batch, pool)
             scores = self._model.logits(hidden[len(prompt) - 1 :]).float()
             targets = torch.tensor(wanted, device=scores.device)
-            return torch.nn.functional.cross_entropy(scores, targets).item()
+            nll = torch.nn.functional.cross_entropy(scores, targets).item()
+            return Answer(None, nll, torch.equal(scores.argmax(-1), targets))
+
+    def _find_pool(self) -> "KvPool":
+        if not hasattr(self._local, "pool"):
+            num_blocks = -(-self._model.config.max_context_tokens // BLOCK_TOKENS)
+            self._local.pool = self._model.make_pool(num_blocks, BLOCK_TOKENS)
+        pool: KvPool = self._local.pool
+        return pool

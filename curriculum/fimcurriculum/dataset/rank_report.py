@@ -111,6 +111,6 @@ def _cells(rank: dict[str, Any]) -> Iterator[str]:
     else:
         yield f"{100 * rank['excess']:+.1f}"
         yield f"{100 * rank['excess_low']:+.1f} to {100 * rank['excess_high']:+.1f}"
-    yield f"{rank['edit_similarity']:.2f}"
+    yield "" if rank["edit_similarity"] is None else f"{rank['edit_similarity']:.2f}"
     yield "" if rank["mean_nll"] is None else f"{rank['mean_nll']:.2f}"
     yield f"{rank['mean_chars']:.0f}"

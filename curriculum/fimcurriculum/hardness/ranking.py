@@ -9,7 +9,7 @@ set against what random spans of the same bins fail on average.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +34,7 @@ class ScoredSpan:
     kind: str
     num_chars: int
     exact_match: float
-    edit_similarity: float
+    edit_similarity: float | None
     mean_nll: float | None
 
 
@@ -49,7 +49,7 @@ class KindRank:
     """1 - share of exact matches."""
     failure_low: float
     failure_high: float
-    edit_similarity: float
+    edit_similarity: float | None
     mean_nll: float | None
     mean_chars: float
     excess: float | None
@@ -116,7 +116,6 @@ def _rank(
     excess = None
     if kind != Kind.RANDOM and Kind.RANDOM in cells:
         excess = failure - _expected(cells[Kind.RANDOM], totals, weights)
-    nlls = [span.mean_nll for span in own if span.mean_nll is not None]
     return KindRank(
         kind=kind,
         num_spans=len(own),
@@ -124,8 +123,8 @@ def _rank(
         failure=float(failure[0]),
         failure_low=_percentile(failure, 2.5),
         failure_high=_percentile(failure, 97.5),
-        edit_similarity=float(np.mean([span.edit_similarity for span in own])),
-        mean_nll=float(np.mean(nlls)) if nlls else None,
+        edit_similarity=_mean(span.edit_similarity for span in own),
+        mean_nll=_mean(span.mean_nll for span in own),
         mean_chars=float(np.mean([span.num_chars for span in own])),
         excess=None if excess is None else float(excess[0]),
         excess_low=None if excess is None else _percentile(excess, 2.5),
@@ -141,6 +140,11 @@ def _expected(random: tuple[Numbers, Numbers], totals: Numbers, weights: Numbers
     known = ~np.isnan(control)
     weighted = np.where(known, shares * np.nan_to_num(control), 0.0).sum(0)
     return _share(weighted, np.where(known, shares, 0.0).sum(0))
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
 
 
 def _share(part: Numbers, whole: Numbers) -> Numbers:

@@ -4,14 +4,13 @@ The file's first line names the model; scores of another model are refused rathe
 """
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rapidfuzz.distance import Levenshtein
-
 from fimcurriculum.errors import ScoringError
 
-__all__ = ["ModelScore", "ScoreFile", "compare"]
+__all__ = ["ModelScore", "ScoreFile"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,31 +20,21 @@ class ModelScore:
     id: str
     exact_match: float
     """1 where both are the same but for white space at the ends, else 0."""
-    edit_similarity: float
-    """1 minus the Levenshtein distance by the longer length, white space at the ends removed."""
+    edit_similarity: float | None
+    """1 minus the Levenshtein distance by the longer length, white space at the ends removed; None
+    where the model wrote no text."""
     mean_nll: float | None
     """Nats per token of the true middle, end token included; None where it was not to be had."""
 
     @property
     def failure(self) -> float:
         """Hardness by this score: the mean of 1 - exact, 1 - similarity and 1 - exp(-nll)."""
-        from math import exp
-
-        parts = [1 - self.exact_match, 1 - self.edit_similarity]
+        parts = [1 - self.exact_match]
+        if self.edit_similarity is not None:
+            parts.append(1 - self.edit_similarity)
         if self.mean_nll is not None:
-            parts.append(1 - exp(-self.mean_nll))
+            parts.append(1 - math.exp(-self.mean_nll))
         return sum(parts) / len(parts)
-
-
-def compare(span_id: str, answer: str, middle: str, mean_nll: float | None) -> ModelScore:
-    """Return the score of an answer."""
-    written, wanted = answer.strip(), middle.strip()
-    return ModelScore(
-        id=span_id,
-        exact_match=float(written == wanted),
-        edit_similarity=Levenshtein.normalized_similarity(written, wanted),
-        mean_nll=mean_nll,
-    )
 
 
 class ScoreFile:

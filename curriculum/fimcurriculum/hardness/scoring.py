@@ -9,11 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
-from fimcurriculum.hardness.scores import ModelScore, ScoreFile, compare
+from rapidfuzz.distance import Levenshtein
+
+from fimcurriculum.hardness.scores import ModelScore, ScoreFile
 from fimcurriculum.schema import ExampleSnippet
 from fimcurriculum.syntax.draw import draw
 
-__all__ = ["Answer", "Answerer", "Question", "SpanRef", "draw_sample", "score_questions"]
+__all__ = ["Answer", "Answerer", "Question", "SpanRef", "compare", "draw_sample", "score_questions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model wrote."""
+    """What a model made of a question: a text, or only whether it would have been the middle."""
 
-    text: str
+    text: str | None
     mean_nll: float | None = None
     """Nats per token of the true middle, where the model can tell."""
+    is_exact: bool = False
+    """Of an answer without text: whether greedy decoding writes the middle and ends."""
 
 
 Answerer = Callable[[Question], Answer]
@@ -80,6 +84,19 @@ def _in_turn(groups: list[list[SpanRef]]) -> Iterator[SpanRef]:
         yield from (group[round_number] for group in groups if round_number < len(group))
 
 
+def compare(question: Question, answer: Answer) -> ModelScore:
+    """Return the score of an answer."""
+    if answer.text is None:
+        return ModelScore(question.id, float(answer.is_exact), None, answer.mean_nll)
+    written, wanted = answer.text.strip(), question.middle.strip()
+    return ModelScore(
+        id=question.id,
+        exact_match=float(written == wanted),
+        edit_similarity=Levenshtein.normalized_similarity(written, wanted),
+        mean_nll=answer.mean_nll,
+    )
+
+
 def score_questions(
     questions: Iterable[Question], answer: Answerer, scores: ScoreFile, num_parallel: int = 1
 ) -> Iterator[ModelScore]:
@@ -98,6 +115,6 @@ def score_questions(
     with ThreadPoolExecutor(num_parallel) as pool:
         while batch := list(islice(waiting, 4 * num_parallel)):
             for question, given in zip(batch, pool.map(answer, batch), strict=True):
-                score = compare(question.id, given.text, question.middle, given.mean_nll)
+                score = compare(question, given)
                 scores.add(score)
                 yield score

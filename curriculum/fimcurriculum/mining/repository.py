@@ -16,7 +16,7 @@ from fimcurriculum.sources.clone import (
 from fimcurriculum.sources.languages import detect_language
 from fimcurriculum.sources.licence_file import read_licence
 
-__all__ = ["Repository", "SourceFile", "open_repository"]
+__all__ = ["Repository", "SourceFile", "as_tree_files", "open_repository"]
 
 UNKNOWN_LICENCE = "unknown"
 

@@ -70,6 +70,8 @@ class MiningSummary:
     num_rows: dict[str, int] = field(default_factory=dict)
     """Split -> examples."""
     num_repositories_written: int = 0
+    definitions_left_out: Counter[str] = field(default_factory=Counter)
+    """Spans of repositories written whose definitions a program could not find, by reason."""
 
 
 class Progress:
@@ -224,7 +226,10 @@ def _write_changed(
     summary: MiningSummary,
 ) -> Counter[str]:
     names = [repository.name for repository in repositories]
-    splits = assign_splits(names, job.recipe)
+    # One without files in these languages would be held out for nothing.
+    splits = dict.fromkeys(names, "train") | assign_splits(
+        [repository.name for repository in repositories if repository.files], job.recipe
+    )
     signals = Signals(ScoreFile(job.out / "scores.jsonl").scores, job.refusal)
     by_name = {repository.name: repository for repository in repositories}
     rows: Counter[str] = Counter(dict.fromkeys(SPLITS, 0))
@@ -236,10 +241,13 @@ def _write_changed(
         path = job.out / "data" / split / f"{repository.file_name}.parquet"
         digest = _written_digest(job, repository, choice, split, signals)
         if ledger.written(repository.name) != digest or not path.is_file():
-            with open_snippets(repository, job.recipe.max_snippet_tokens) as snippets:
+            with open_snippets(
+                repository, job.recipe.max_snippet_tokens, job.recipe.project_definitions
+            ) as snippets:
                 write_repository(
                     repository, choice.spans, split, path, job.recipe, signals, snippets
                 )
+                summary.definitions_left_out.update(snippets.left_out)
             ledger.enter_written(repository.name, digest)
             summary.num_repositories_written += 1
         rows[split] += len(choice.spans)

@@ -23,6 +23,7 @@ __all__ = ["FoundSpans", "find_spans"]
 
 _BRACKETED = frozenset({Kind.ARGUMENTS, Kind.FUNCTION, Kind.CLASS})
 _BRACKETED_NODES = frozenset({"argument_list", "token_tree"})
+_UNBRACKETED_BODIES = frozenset({"block", "statement_list"})
 _PAIRS = frozenset({"()", "{}", "[]"})
 _OUTER = frozenset({Kind.FUNCTION, Kind.CLASS})
 
@@ -107,8 +108,9 @@ def _block_candidates(
 
 
 def _below_comment(file: ParsedFile, comment: Node, code: Node) -> tuple[Span, str | None]:
-    if code.type == "statement_list" and code.named_child_count:
-        code = code.named_children[0]  # Go has one around the statements behind a first comment
+    if code.type in _UNBRACKETED_BODIES and file.source[code.start_byte] != ord("{"):
+        # A comment that opens a body stands before the body's node, where that has no brackets.
+        code = code.named_children[0] if code.named_child_count else code
     span, reason = _make(file, Kind.COMMENT_TO_CODE, code, code)
     line_start = file.source.rfind(b"\n", 0, comment.start_byte) + 1
     if file.source[line_start : comment.start_byte].strip():

@@ -3,6 +3,7 @@
 Grammars are loaded when first needed, one wheel per language, once per process.
 """
 
+import hashlib
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from types import MappingProxyType
 
 from tree_sitter import Language, Query
 
-__all__ = ["GRAMMAR_LANGUAGES", "Grammar", "load_grammar"]
+__all__ = ["GRAMMAR_LANGUAGES", "Grammar", "load_grammar", "query_digest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,14 @@ def load_grammar(language: str, path: str) -> Grammar:
         The grammar, shared by all callers of the process.
     """
     return _load("tsx" if path.lower().endswith(".tsx") else language)
+
+
+@cache
+def query_digest() -> str:
+    """Return what names the text of all queries."""
+    directory = files("fimcurriculum.syntax") / "queries"
+    names = sorted({query for _, _, query in _WHEELS.values()})
+    return hashlib.sha256(b"".join((directory / name).read_bytes() for name in names)).hexdigest()
 
 
 @cache
