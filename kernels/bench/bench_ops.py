@@ -205,10 +205,11 @@ def list_small(shape: ModelShape) -> Iterator[Case]:
         )  # fmt: skip
         columns = (shape.num_heads + 2 * shape.num_kv_heads) * shape.head_dim
         memory = randn(2, 4096, shape.num_kv_heads, shape.head_dim)
+        projected = randn(rows, columns)
         slots, angles = torch.randperm(4096, device="cuda")[:rows], randn(rows, shape.head_dim)
         yield Case(
             f"rotate_and_store x{rows}", 4 * rows * columns,
-            lambda p=randn(rows, columns), a=angles, m=memory, s=slots: ops.rotate_and_store(
+            lambda p=projected, a=angles, m=memory, s=slots: ops.rotate_and_store(
                 p, None, (a, a), m, s, shape.num_heads
             ),
         )  # fmt: skip
@@ -222,11 +223,12 @@ def list_small(shape: ModelShape) -> Iterator[Case]:
                     s, None, t * o, (40 * o).int(), 0.9 * o, 0 * o, 0.5 * o
                 ),
             )  # fmt: skip
+        output, x = randn(rows, size), randn(rows, size)
         down, up = randn(4, size, 16), randn(4, 16, size)
         tiles = torch.tensor([(r % 4, r, 1) for r in range(rows)], dtype=torch.int32, device="cuda")
         yield Case(
             f"add_lora rank 16 x{rows}", 2 * min(rows, 4) * 2 * 16 * size + 6 * rows * size,
-            lambda o=randn(rows, size), x=randn(rows, size), d=down, u=up, t=tiles: ops.add_lora(
+            lambda o=output, x=x, d=down, u=up, t=tiles: ops.add_lora(
                 o, x, d, u, t
             ),
         )  # fmt: skip
