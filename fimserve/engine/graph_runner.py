@@ -44,6 +44,9 @@ class GraphRunner:
         max_sequences: Sequences of a step at most.
     """
 
+    launches_ahead = True
+    """Whether a step may be launched on tokens that nobody has read."""
+
     def __init__(
         self,
         model: CausalModel,

@@ -264,6 +264,8 @@ class EngineLoop:
 
     def _launch_ahead(self, items: Items[WorkItem], launched: Launched) -> Ahead | None:
         """Launch the step behind one that nobody has read, where it is known but for its tokens."""
+        if not self.parts.runner.launches_ahead:
+            return None
         if not all(self._goes_on_plainly(item) for item in items):
             return None
         behind = self.parts.scheduler.plan_behind(items, self.parts.now_ms())

@@ -27,6 +27,9 @@ class Runner:
         num_candidates: Ids from this one on are padding of the embedding and get no score.
     """
 
+    launches_ahead = False
+    """Whether a step may be launched on tokens that nobody has read."""
+
     def __init__(self, model: CausalModel, pool: KvPool, num_candidates: int) -> None:
         self._model = model
         self._pool = pool
@@ -43,7 +46,7 @@ class Runner:
         return EagerLaunch(self.run(items, adapter_slots))
 
     def launch_behind(self, before: Launched, items: Items[WorkItem]) -> Launched | None:
-        """Return None: nothing is launched on tokens that nobody has read."""
+        """Return None: this runner launches nothing ahead."""
         return None
 
     def run(self, items: Items[WorkItem], adapter_slots: Items[int]) -> Tensor:

@@ -1,9 +1,10 @@
-"""Time what a request costs the host before its first step: tokenising, healing, cutting, looking up.
+"""Time what a request costs the host before its first step: tokenising, healing, looking up.
 
     python kernels/bench/bench_host.py --tokens 2048 --n 50 --profile
 
-Requests are planned by the engine's own loop on the embedded model's tokenizer, and cancelled before
-a step runs: once as cold files, once as keystrokes of one session. A table, then one JSON line.
+Requests are planned by the engine's own loop on the embedded model's tokenizer, and cancelled
+before a step runs: once as cold files, once as keystrokes of one session. A table, then one JSON
+line.
 --profile adds where the time goes. HTTP, JSON and server-sent events are not in it: `fimserve bench
 latency` against a server has them, together with the steps.
 """
