@@ -6,12 +6,14 @@ a fresh one on the same weights.
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Callable
 
 from fimserve.engine.adapters import Adapters
 from fimserve.engine.generation_factory import GenerationFactory
+from fimserve.engine.graph_runner import GraphRunner
 from fimserve.engine.kv_manager import KvManager
 from fimserve.engine.loop import EngineLoop, LoopParts
 from fimserve.engine.model_card import ModelCard
@@ -37,6 +39,8 @@ from fimserve.prompt import (
     detect_format,
     load_format,
 )
+
+logger = logging.getLogger(__name__)
 
 
 def now_ms() -> float:
@@ -113,6 +117,21 @@ class Assembly:
         """What writes the model's prompts, with its tokenizer."""
         return self._renderer
 
+    def _make_runner(self) -> Runner | GraphRunner:
+        loaded, settings = self.loaded, self.settings
+        if settings.gpu_path == "eager":
+            return Runner(loaded.model, self._pool, self._num_candidates)
+        runner = GraphRunner(
+            loaded.model,
+            self._pool,
+            self._num_candidates,
+            self._max_context_tokens,
+            settings.max_sequences,
+        )
+        if loaded.model.device.type == "cuda":
+            runner.warm_up(_report_warm_up)
+        return runner
+
     def make_loop(self) -> EngineLoop:
         """Return a loop on which no request was ever worked."""
         loaded, settings = self.loaded, self.settings
@@ -140,13 +159,18 @@ class Assembly:
                 factory=self._factory,
                 kv=kv,
                 scheduler=Scheduler(scheduler_settings, kv, DeadlinePolicy()),
-                runner=Runner(loaded.model, self._pool, self._num_candidates),
+                runner=self._make_runner(),
                 adapters=self._adapters,
                 sessions=SessionBook(settings.session_memory_mib * MIB),
                 max_drafts=settings.max_drafts,
                 now_ms=self._clock,
             )
         )
+
+
+def _report_warm_up(num_done: int, num_all: int) -> None:
+    if num_done % 10 == 0 or num_done == num_all:
+        logger.info("recording steps: %d of %d sizes", num_done, num_all)
 
 
 def make_renderer(loaded: LoadedModel) -> Renderer:

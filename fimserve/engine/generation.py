@@ -71,6 +71,14 @@ class Generation:
         return self.healer.allowed() is not None
 
     @property
+    def takes_best(self) -> bool:
+        """Whether the next tokens are each the best score as it stands, looked at by nobody."""
+        limits = self.limits
+        bans_end = limits.ignore_eos or self.num_new < limits.min_tokens
+        plain = self.sampler.takes_best and limits.num_logprobs is None
+        return plain and not bans_end and not self.is_healing
+
+    @property
     def num_left(self) -> int:
         """Most tokens that may still be written."""
         limits = self.limits

@@ -20,7 +20,9 @@ from fimserve.engine.completion import FinishReason
 from fimserve.engine.errors import BrokenEngine, EngineError, NothingInTime, QueueFull
 from fimserve.engine.generation import Generation
 from fimserve.engine.generation_factory import GenerationFactory
+from fimserve.engine.graph_runner import GraphRunner
 from fimserve.engine.kv_manager import CacheKey, KvManager
+from fimserve.engine.launched import Launched
 from fimserve.engine.planner import Planner
 from fimserve.engine.runner import Runner
 from fimserve.engine.scheduler import Scheduler, WorkItem
@@ -47,7 +49,7 @@ class LoopParts:
     """Who holds which keys and values."""
     scheduler: Scheduler
     """What the next step computes."""
-    runner: Runner
+    runner: Runner | GraphRunner
     """Computes it."""
     adapters: Adapters
     """LoRA adapters by name."""
@@ -57,6 +59,18 @@ class LoopParts:
     """Most tokens guessed ahead at once."""
     now_ms: Callable[[], float]
     """The engine's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """Holds a step launched before the one in front of it was read."""
+
+    items: list[WorkItem]
+    """What it computes; token ids are not known to the host."""
+    launched: Launched
+    """The step on its way."""
+    expected: list[int]
+    """Tokens that the device chose for the items; empty until the step in front is read."""
 
 
 class EngineLoop:
@@ -72,6 +86,7 @@ class EngineLoop:
         self._by_sequence: dict[int, Answer] = {}
         self._used_adapters: dict[Ticket, LoadedAdapter | None] = {}
         self._num_sequences = 0
+        self._ahead: Ahead | None = None
         self._step_cost = StepCost()
 
     @property
@@ -150,8 +165,14 @@ class EngineLoop:
     def step(self) -> None:
         """Compute once: prompts in pieces, one or more tokens of each running completion."""
         self._end_overdue()
-        self._guess_ahead()
         started_ms = self.parts.now_ms()
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and self._is_right(ahead):
+            items = [self._with_token(item) for item in ahead.items]
+            self._run(items, ahead.launched)
+            self._observe(items, self.parts.now_ms() - started_ms)
+            return
+        self._guess_ahead()
         plan = self.parts.scheduler.plan(started_ms)
         self.parts.runner.copy_blocks(self.parts.kv.take_copies())
         for item in plan.items:
@@ -159,13 +180,15 @@ class EngineLoop:
         self._run(plan.items)
         self._observe(plan.items, self.parts.now_ms() - started_ms)
 
-    def _run(self, items: Items[WorkItem]) -> None:
+    def _run(self, items: Items[WorkItem], launched: Launched | None = None) -> None:
         if not items:
             return
         try:
-            slots = [self._slot_of(item) for item in items]
-            scores = self.parts.runner.run(items, slots)
-            best: list[int] = scores.argmax(dim=-1).tolist()
+            if launched is None:
+                slots = [self._slot_of(item) for item in items]
+                launched = self.parts.runner.launch(items, slots)
+            ahead = self._launch_ahead(items, launched)
+            scores, best = launched.read()
         except torch.AcceleratorError:
             raise  # the device is lost for this process, whoever is at fault
         except Exception as error:
@@ -177,6 +200,8 @@ class EngineLoop:
                 if item.sequence.seq_id in self._by_sequence:
                     self._run([item])
             return
+        if ahead is not None:
+            self._ahead = Ahead(ahead.items, ahead.launched, best)
         row = 0
         for item in items:
             end = row + item.num_logits
@@ -186,7 +211,9 @@ class EngineLoop:
     def _take_in(self, item: WorkItem, scores: Tensor, best: list[int]) -> None:
         """Choose tokens from an item's scores and move its sequence on."""
         answer = self._by_sequence.get(item.sequence.seq_id)
-        if answer is None:  # another completion of the same request failed in this very step
+        # Another completion of the same request failed in this very step, or it ended in the one
+        # before, when this one was on its way.
+        if answer is None or item.sequence.lease is not item.lease:
             return
         generation = answer.generations[item.sequence.seq_id]
         ends_prompt = item.ends_prompt  # read before the sequence grows
@@ -232,6 +259,57 @@ class EngineLoop:
             answer.num_drafted += len(drafts)
             answer.num_accepted += num_accepted
         return written
+
+    # --- the step behind this one -----------------------------------------------------------------
+
+    def _launch_ahead(self, items: Items[WorkItem], launched: Launched) -> Ahead | None:
+        """Launch the step behind one that nobody has read, where it is known but for its tokens."""
+        if not self.parts.runner.launches_ahead:
+            return None
+        if not all(self._goes_on_plainly(item) for item in items):
+            return None
+        behind = self.parts.scheduler.plan_behind(items, self.parts.now_ms())
+        if behind is None:
+            return None
+        self.parts.runner.copy_blocks(self.parts.kv.take_copies())
+        next_launched = self.parts.runner.launch_behind(launched, behind)
+        return None if next_launched is None else Ahead(behind, next_launched, [])
+
+    def _goes_on_plainly(self, item: WorkItem) -> bool:
+        """Return whether a sequence writes its best score now and goes on without a guess."""
+        answer = self._by_sequence.get(item.sequence.seq_id)
+        if answer is None or self._used_adapters[answer.ticket] is not None:
+            return False
+        generation = answer.generations[item.sequence.seq_id]
+        if not generation.takes_best or generation.num_left < 2:
+            return False
+        has_guesses = generation.drafts is not None and self.parts.max_drafts > 0
+        return not (has_guesses and answer.session.gate.would_allow(self._step_cost.draft_share))
+
+    def _is_right(self, ahead: Ahead) -> bool:
+        """Return whether a step launched ahead computes what would be planned, or more.
+
+        Rows of sequences that have ended meanwhile are computed for nothing. Where a sequence wrote
+        another token than the device chose, the step is planned anew: what it stored lies behind
+        the computed tokens and is written again. Whoever came meanwhile waits for this one step.
+        """
+        alive = 0
+        for item, token_id in zip(ahead.items, ahead.expected, strict=True):
+            sequence = item.sequence
+            if sequence.lease is not item.lease:
+                continue
+            if sequence.num_computed != item.start or sequence.token_ids[item.start :] != [
+                token_id
+            ]:
+                return False
+            alive += 1
+        return alive > 0 and alive == self.parts.scheduler.num_running
+
+    def _with_token(self, item: WorkItem) -> WorkItem:
+        """Return an item of a step launched ahead with the token it computes, now known."""
+        if item.sequence.lease is not item.lease:
+            return item
+        return item._replace(token_ids=item.sequence.token_ids[item.start :])
 
     # --- speculation ------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """Runs the model over one step: work items in, scores of the tokens that may follow out.
 
-The only file of the engine that touches the model's forward pass; a faster launch (CUDA graphs,
-double buffering) replaces this one. Knows nothing of requests, sampling and text.
+One operation after the other, as they come. `graph_runner.py` is the other one that touches the
+model's forward pass, and has this one for what it does not serve. Knows nothing of requests,
+sampling and text.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from fimserve.engine.kv_manager import BlockCopy
+from fimserve.engine.launched import EagerLaunch, Launched
 from fimserve.engine.scheduler import WorkItem
 from fimserve.models import CausalModel, ForwardBatch, KvPool, Piece
 
@@ -25,6 +27,9 @@ class Runner:
         num_candidates: Ids from this one on are padding of the embedding and get no score.
     """
 
+    launches_ahead = False
+    """Whether a step may be launched on tokens that nobody has read."""
+
     def __init__(self, model: CausalModel, pool: KvPool, num_candidates: int) -> None:
         self._model = model
         self._pool = pool
@@ -35,6 +40,14 @@ class Runner:
         with torch.inference_mode():
             for copy in copies:
                 self._pool.copy_tokens(copy.source, copy.target, copy.num_tokens)
+
+    def launch(self, items: Items[WorkItem], adapter_slots: Items[int]) -> Launched:
+        """Compute the items' tokens; see `run`."""
+        return EagerLaunch(self.run(items, adapter_slots))
+
+    def launch_behind(self, before: Launched, items: Items[WorkItem]) -> Launched | None:
+        """Return None: this runner launches nothing ahead."""
+        return None
 
     def run(self, items: Items[WorkItem], adapter_slots: Items[int]) -> Tensor:
         """Compute the items' tokens and return the scores that were asked for.

@@ -195,6 +195,32 @@ class Scheduler:
         self._plan_prompts(plan)
         return plan
 
+    def plan_behind(self, items: Items[WorkItem], now_ms: float) -> list[WorkItem] | None:
+        """Return the step behind one that is being computed, whose tokens are not known yet.
+
+        Args:
+            items: That step: one token will be written behind each.
+            now_ms: The present.
+
+        Returns:
+            One token for each sequence, in the same order, its id 0; None where another step would
+            be planned: somebody waits, a prompt is unfinished, or there are no blocks for it.
+        """
+        self._now_ms = now_ms
+        if self._waiting or len(items) != len(self._running):
+            return None
+        behind: list[WorkItem] = []
+        for item in items:
+            start = item.start + len(item.token_ids)
+            if item.sequence.lease is not item.lease or item.num_logits != 1 or item.drafts:
+                return None
+            if not self._kv.reserve(item.lease, start + 1):
+                return None
+            behind.append(
+                item._replace(start=start, token_ids=[0], is_prefill=False, ends_prompt=True)
+            )
+        return behind
+
     def _promote(self, now_ms: float) -> None:
         """Let the one that has waited longest go first, once it has waited long enough."""
         oldest = next(iter(self._aging), None)

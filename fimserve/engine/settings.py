@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from fimserve.engine.errors import EngineError
 
@@ -40,6 +41,10 @@ class EngineSettings:
     """Tokens guessed ahead at once; 0 never guesses."""
     session_memory_mib: int = 64
     """Memory for what is remembered of sessions beside keys and values."""
+    gpu_path: Literal["eager", "graphs"] = "eager"
+    """How steps run on a GPU: eager launches one operation after the other; graphs replays whole
+    steps on fixed memory and launches the next one before this one is read. graphs has not yet run
+    on a GPU; on a CPU it runs unrecorded and is slower."""
     adapters: Path | None = None
     """Directory of LoRA adapters; each of its folders that holds one may be loaded by name."""
 
@@ -53,6 +58,8 @@ class EngineSettings:
         for name in ("max_drafts", "session_memory_mib"):
             self._check_at_least(name, 0)
         self._check_at_least("max_prompt_tokens", 16)
+        if self.gpu_path not in ("eager", "graphs"):
+            raise EngineSettingsError(f"gpu_path is {self.gpu_path!r}; use eager or graphs")
 
     def _check_at_least(self, name: str, minimum: int) -> None:
         value = getattr(self, name)

@@ -94,11 +94,15 @@ class SpeculationGate:
         Returns:
             Whether to guess.
         """
-        if self.accepted_share > MIN_GAIN * cost_share or self.num_skipped >= PROBE_STEPS:
+        if self.would_allow(cost_share):
             self.num_skipped = 0
             return True
         self.num_skipped += 1
         return False
+
+    def would_allow(self, cost_share: float) -> bool:
+        """Return what `allows` would, counting nothing."""
+        return self.accepted_share > MIN_GAIN * cost_share or self.num_skipped >= PROBE_STEPS
 
     def observe(self, num_drafts: int, num_accepted: int) -> None:
         """Note how many of some guesses were right."""

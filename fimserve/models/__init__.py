@@ -19,10 +19,12 @@ from fimserve.models.errors import (
 )
 from fimserve.models.export import export_checkpoint
 from fimserve.models.forward_batch import ForwardBatch, Piece, Segment
+from fimserve.models.fused_forward import FusedForward
 from fimserve.models.gpt_bigcode_config import GptBigCodeConfig
 from fimserve.models.kv_pool import KvPool, KvStore
 from fimserve.models.llama_config import LlamaConfig
 from fimserve.models.load import LoadedModel, load_model, load_weights
+from fimserve.models.packed_step import PackedStep
 from fimserve.models.precision import Precision
 from fimserve.models.quantise import quantise_checkpoint
 from fimserve.models.qwen2_config import Qwen2Config
@@ -35,6 +37,7 @@ __all__ = [
     "BrokenCheckpoint",
     "CausalModel",
     "ForwardBatch",
+    "FusedForward",
     "GptBigCodeConfig",
     "KvPool",
     "KvStore",
@@ -44,6 +47,7 @@ __all__ = [
     "ModelConfig",
     "ModelError",
     "ModelNotFound",
+    "PackedStep",
     "PickleCheckpointRefused",
     "Piece",
     "Precision",

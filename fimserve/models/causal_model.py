@@ -201,6 +201,13 @@ class CausalModel:
         head = self.parts.head
         return (self.parts.tokens if head is None else head).matrix.multiply(hidden, None)
 
+    def rotation_at(self, positions: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return cosines and signed sines [T, D] at some positions; None = no rope."""
+        if self._rope is None:
+            return None
+        cosines, sines = self._rope.rotation_at(positions, self.dtype)
+        return cosines.squeeze(1), sines.squeeze(1)
+
     def _make_step(self, batch: ForwardBatch, pool: KvPool) -> Step:
         rotation = None
         if self._rope is not None:

@@ -145,8 +145,10 @@ def attend(memory: torch.Tensor, group: int, tile_rows: int, num_splits: int) ->
 
 
 def find_assembler() -> Path:
-    """Return the assembler in Triton's wheel."""
-    return Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "ptxas"
+    """Return the newer assembler in Triton's wheel, which takes what the compiler writes."""
+    folder = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
+    newer = folder / "ptxas-blackwell"
+    return newer if newer.exists() else folder / "ptxas"
 
 
 def describe(compiled: Any, capability: int) -> Compiled:
@@ -159,7 +161,10 @@ def describe(compiled: Any, capability: int) -> Compiled:
             str(find_assembler()), "-v", f"--gpu-name={architecture}", str(source),
             "-o", str(source.with_suffix(".cubin")),
         ]  # fmt: skip
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"{compiled.metadata.name}: {done.stderr}")
+        said = done.stderr + done.stdout
     registers = re.search(r"Used (\d+) registers", said)
     spills = re.findall(r"(\d+) bytes spill", said)
     return Compiled(

@@ -169,7 +169,7 @@ def finish_kernel(
     acc = tl.zeros([BLOCK], tl.float32)
     up = tl.zeros([BLOCK], tl.float32)
     for split in tl.static_range(NUM_SPLITS):
-        part = source + split * num_tokens.to(tl.int64) * part_columns
+        part = source + split * num_tokens * part_columns  # far below 2^31: few rows
         acc += tl.load(part, mask=inside, other=0.0)
         if ACTIVATION == "swiglu":
             up += tl.load(part + num_columns, mask=inside, other=0.0)
@@ -246,9 +246,11 @@ def launch_key(x: Tensor, weight: PackedWeight) -> Key:
 
 def choose_launch(x: Tensor, weight: PackedWeight) -> Launch:
     """Return how to launch a product; the default is a guess for a card of 132 processors."""
-    num_programs = triton.cdiv(weight.num_rows, 64)
+    # One row is summed in registers, which a tile of 64 x 128 codes overflows.
+    block_n = 16 if x.shape[0] == 1 else 64
+    num_programs = triton.cdiv(weight.num_rows, block_n)
     num_splits = max(1, min(8, 264 // num_programs))
-    default = Launch(block_n=64, block_k=128, num_splits=num_splits, num_warps=4, num_stages=3)
+    default = Launch(block_n, block_k=128, num_splits=num_splits, num_warps=4, num_stages=3)
     return find_launch("multiply", launch_key(x, weight), default)
 
 

@@ -1,0 +1,146 @@
+"""Steps on fixed memory, launched ahead of being read, write the same tokens as plain ones."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from fimserve.engine import CompletionRequest, EngineSettings
+from fimserve.engine.graph_runner import GraphRunner
+from fimserve.engine.launched import Launched
+from fimserve.engine.settings import EngineSettingsError
+from fimserve.engine.step_buckets import ROWS, Bucket, list_buckets, shape_bucket
+from fimserve.models import LoadedModel
+from support.loops import Asked, HandLoop
+
+DOCUMENT = (
+    "def mean(values):\n    return sum(values) / len(values)\n\n\n"
+    "for index, value in enumerate(values):\n    print(index, value)\n"
+)
+PLACES = (9, 31, 60, 100, len(DOCUMENT))
+PLAIN = EngineSettings(kv_memory_mib=2, block_tokens=8, max_step_tokens=48)
+GRAPHS = replace(PLAIN, gpu_path="graphs")
+
+
+def ask_at(place: int, max_tokens: int = 10, **fields: object) -> CompletionRequest:
+    request = CompletionRequest(
+        DOCUMENT[:place], DOCUMENT[place:], max_tokens=max_tokens, multiline=True, trim=False
+    )
+    return replace(request, **fields)  # type: ignore[arg-type]
+
+
+def count_ahead(hand: HandLoop, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that grows by the size of each step launched ahead."""
+    runner = hand.loop.parts.runner
+    assert isinstance(runner, GraphRunner)
+    launch, sizes = runner.launch_behind, list[int]()
+
+    def counting(before: Launched, items: list) -> Launched | None:  # type: ignore[type-arg]
+        launched = launch(before, items)
+        if launched is not None:
+            sizes.append(len(items))
+        return launched
+
+    monkeypatch.setattr(runner, "launch_behind", counting)
+    return sizes
+
+
+@pytest.mark.parametrize("max_drafts", [0, 4])
+@pytest.mark.parametrize("fields", [{}, {"temperature": 0.9, "seed": 3}, {"logprobs": 2}])
+def test_the_tokens_are_those_of_plain_steps(
+    any_family: LoadedModel,
+    fields: dict[str, object],
+    max_drafts: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    requests = [ask_at(place, session="a", **fields) for place in PLACES]
+    plain = HandLoop(any_family, replace(PLAIN, max_drafts=max_drafts))
+    graphs = HandLoop(any_family, replace(GRAPHS, max_drafts=max_drafts))
+    ahead = count_ahead(graphs, monkeypatch)
+    expected = [plain.complete(request).token_ids for request in requests]
+    assert [graphs.complete(request).token_ids for request in requests] == expected
+    if not fields and not max_drafts:
+        assert len(ahead) > len(requests), "no step was launched ahead"
+    if fields:
+        assert not ahead, "a step was launched on tokens that somebody still had to choose"
+
+
+def test_company_that_comes_and_goes(
+    any_family: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dice = random.Random(4)
+    request = ask_at(60, max_tokens=30)
+    expected = HandLoop(any_family, PLAIN).complete(request).token_ids
+    hand = HandLoop(any_family, replace(GRAPHS, max_drafts=0))
+    ahead = count_ahead(hand, monkeypatch)
+    for _ in range(3):
+        watched = hand.ask(request)
+        others: list[Asked] = []
+        while not watched.is_over:
+            if dice.random() < 0.2:
+                others.append(hand.ask(ask_at(dice.choice(PLACES), max_tokens=dice.randrange(9))))
+            if others and dice.random() < 0.2:
+                hand.loop.end(dice.choice(others).ticket, "cancelled")
+            hand.loop.step()
+        assert watched.token_ids == expected
+        hand.finish()
+        hand.loop.check_integrity()
+    assert max(ahead) > 1
+
+
+def test_a_step_thrown_away_is_computed_again(
+    tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = ask_at(60, max_tokens=12)
+    expected = HandLoop(tiny_model, PLAIN).complete(request).token_ids
+    hand = HandLoop(tiny_model, replace(GRAPHS, max_drafts=0))
+    monkeypatch.setattr(hand.loop, "_is_right", lambda ahead: False)
+    assert hand.complete(request).token_ids == expected
+
+
+def test_a_token_that_the_device_did_not_choose_is_noticed(tiny_model: LoadedModel) -> None:
+    hand = HandLoop(tiny_model, replace(GRAPHS, max_drafts=0))
+    asked = hand.ask(ask_at(60, max_tokens=12))
+    while hand.loop._ahead is None:
+        hand.loop.step()
+    ahead = hand.loop._ahead
+    assert hand.loop._is_right(ahead)
+    assert not hand.loop._is_right(replace(ahead, expected=[ahead.expected[0] + 1]))
+    hand.loop.end(asked.ticket, "cancelled")
+    assert not hand.loop._is_right(ahead)
+
+
+def test_preemption_with_steps_on_their_way(any_family: LoadedModel) -> None:
+    requests = [ask_at(place, max_tokens=20) for place in PLACES]
+    expected = [HandLoop(any_family, PLAIN).complete(one).token_ids for one in requests]
+    hand = HandLoop(any_family, replace(GRAPHS, max_drafts=0))
+    with hand.less_memory(320):
+        asked = [hand.ask(request) for request in requests]
+        hand.finish()
+    assert [one.token_ids for one in asked] == expected
+    hand.loop.check_integrity()
+
+
+def test_every_step_of_the_usual_sizes_has_a_bucket() -> None:
+    buckets = list_buckets(max_context_tokens=2304, max_sequences=64)
+    assert len(buckets) == len(set(buckets))
+    assert {bucket.context_tokens for bucket in buckets} == {512, 1024, 2048, 4096}
+    assert {bucket.num_rows for bucket in buckets if bucket.is_decode} == set(ROWS)
+
+
+@pytest.mark.parametrize(("group", "num_kv_heads"), [(1, 16), (12, 2), (48, 1)])
+def test_buckets_fill_the_card_without_splitting_hairs(group: int, num_kv_heads: int) -> None:
+    for bucket in list_buckets(16384, 64):
+        shape = shape_bucket(bucket, group, num_kv_heads)
+        assert shape.num_splits >= 1
+        assert bucket.context_tokens // shape.num_splits >= 128
+        assert shape.tile_rows == 1 or not bucket.is_decode
+    lone = shape_bucket(Bucket(1, True, 2048), group, num_kv_heads)
+    assert lone.num_splits == 16
+
+
+def test_an_unknown_path_is_refused() -> None:
+    with pytest.raises(EngineSettingsError, match="gpu_path is 'fast'; use eager or graphs"):
+        EngineSettings(gpu_path="fast")  # type: ignore[arg-type]
