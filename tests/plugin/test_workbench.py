@@ -179,18 +179,18 @@ def test_typing_along_keeps_the_text_and_asks_nobody(
 def test_a_paused_language_is_left_alone_and_the_status_says_so(
     window: EditorWindow, served: ServedProcess
 ) -> None:
+    toggle = "fimserve: Pause or Resume for This Language"
     window.open("paused.py", *CURSOR)
-    window.run_command("fimserve: Pause or Resume for This Language")
-    window.type("return ")
-    item = window.page.locator(".statusbar-item[id^='fimserve']")
-    item.locator(".codicon-circle-slash").wait_for()
     before = served.completions()
-    window.type("x")
-    window.page.wait_for_timeout(1_000)
+    window.run_command(toggle)
+    wait_for(lambda: window.status_icon == "circle-slash", "the status to say so")
+    window.type("return ")
+    window.page.wait_for_timeout(1_500)
     assert window.ghost() == ""
     assert served.completions() == before
-    window.run_command("fimserve: Pause or Resume for This Language")
-    window.press("Backspace")
+    window.run_command(toggle)
+    wait_for(lambda: window.status_icon == "sparkle", "the status to say so")
+    window.type("f")
     assert window.wait_for_ghost()
 
 

@@ -120,9 +120,11 @@ class EditorWindow:
         self._workbench = workbench
 
     @property
-    def status(self) -> str:
-        """What our item of the status bar says."""
-        return self.page.locator(".statusbar-item[id^='fimserve']").inner_text().strip()
+    def status_icon(self) -> str:
+        """Name of the icon that our item of the status bar shows."""
+        icon = self.page.locator(".statusbar-item[id^='fimserve'] .codicon").first
+        names = (icon.get_attribute("class") or "").split()
+        return next((n.removeprefix("codicon-") for n in names if n.startswith("codicon-")), "")
 
     def open(self, name: str, line: int, column: int) -> Path:
         """Open a file and put the cursor into it.
