@@ -8,7 +8,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 CODE := fimserve training curriculum eval kernels tests
-.PHONY: setup serve demo test test-slow test-gpu lint type format bench eval plugin web stats lock
+.PHONY: setup serve demo test test-slow test-gpu lint type format bench eval plugin plugin-e2e web stats lock
 
 setup: .venv/.dev
 # Two stamps: serving needs half of what working on the project needs.
@@ -46,9 +46,13 @@ bench: .venv/.dev
 	$(BIN)/fimserve bench $(or $(ARGS),latency)
 eval: .venv/.dev
 	$(BIN)/fimserve eval $(ARGS)
+# Needs Node 20.19; makes editor-plugin/dist/fimserve.vsix.
 plugin:
-	@test -d editor-plugin || { echo "editor-plugin/ does not exist yet"; exit 1; }
-	cd editor-plugin && npm ci && npm test && npm run package
+	cd editor-plugin && npm ci --no-audit --no-fund && npm test && npm run package
+# Needs Chromium too; installs a VS Code workbench from npm the first time.
+plugin-e2e: .venv/.dev
+	cd editor-plugin && npm ci --no-audit --no-fund && npm run build
+	FIMSERVE_WORKBENCH=$$(editor-plugin/workbench/setup.sh) $(BIN)/pytest tests/plugin $(ARGS)
 # Needs Node 20; running and installing do not, since its output is committed.
 web:
 	cd fimserve/web && npm ci --ignore-scripts --no-audit --no-fund && npm run build

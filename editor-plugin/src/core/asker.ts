@@ -101,6 +101,7 @@ export class Asker {
   ): Promise<void> {
     const { live } = running;
     return live.hold(async () => {
+      const isCut = aborted(signal);
       const isOver = { value: false };
       const over = pauseFinite(waitMs, signal).then(() => {
         isOver.value = true;
@@ -108,7 +109,7 @@ export class Asker {
       while (!signal.aborted && !live.isDone && live.mayAgree(context.uri, context.around)) {
         const isSilent = live.text === "";
         if (isSilent && isOver.value) break;
-        const waits = [live.nextText(), aborted(signal)];
+        const waits = [live.nextText(), isCut];
         await Promise.race(isSilent ? [...waits, over] : waits);
       }
       if (live.isDone) await running.absorbed;
@@ -191,6 +192,7 @@ export class Asker {
         ...answer.facts,
         source: "network",
         request_id: live.question.requestId,
+        snippets: live.question.snippets.length,
         ttft_ms: live.startedMs - startedMs + (live.firstTextMs ?? tookMs),
         e2e_ms: live.startedMs - startedMs + tookMs,
         transport_ms: typeof serverMs === "number" ? Math.max(0, tookMs - serverMs) : null,

@@ -29,7 +29,6 @@ const REFUSALS: Readonly<Record<Refusal, string>> = {
   after_bracket: "not before other text of the line",
   text_behind: "not before other text of the line",
   comment: "not in comments",
-  menu_over_lines: "not over the menu's choice",
 };
 /** Refusals that hold wherever the cursor is in the document. */
 const LASTING = new Set<Refusal>([

@@ -17,8 +17,7 @@ export type Refusal =
   | "mid_word"
   | "after_bracket"
   | "text_behind"
-  | "comment"
-  | "menu_over_lines";
+  | "comment";
 
 export interface TriggerRules {
   readonly isPaused: boolean;

@@ -18,7 +18,7 @@ export class InlineProvider implements vscode.InlineCompletionItemProvider {
     token: vscode.CancellationToken,
   ): Promise<vscode.InlineCompletionItem[]> {
     const choice = menuChoiceOf(document, asked);
-    if (choice === "over_lines") return [];
+    if (choice === "hidden") return [];
     const source = new VscodeDocument(document);
     const cells = findOtherCells(document);
     const context = findContext(source, document.offsetAt(position), choice, cells);
@@ -52,15 +52,15 @@ export class InlineProvider implements vscode.InlineCompletionItemProvider {
   }
 }
 
-/** Returns what the editor's menu would insert; no item can replace more than one line. */
+/** Returns what the editor's menu would insert. Behind an entry that takes more than one line, or that
+ * does not begin with what is written, the editor shows no grey text. */
 function menuChoiceOf(
   document: vscode.TextDocument,
   asked: vscode.InlineCompletionContext,
-): MenuChoice | "over_lines" | null {
+): MenuChoice | "hidden" | null {
   const chosen = asked.selectedCompletionInfo;
   if (chosen === undefined) return null;
-  if (!chosen.range.isSingleLine) return "over_lines";
-  const start = document.offsetAt(chosen.range.start);
-  const end = document.offsetAt(chosen.range.end);
-  return { start, end, text: chosen.text };
+  const { range, text } = chosen;
+  if (!range.isSingleLine || !text.startsWith(document.getText(range))) return "hidden";
+  return { start: document.offsetAt(range.start), end: document.offsetAt(range.end), text };
 }

@@ -159,6 +159,7 @@ export class FimWindow {
     this.offers.clear();
     if (this.client.baseUrl !== before) await this.queue.changeServer(this.client.baseUrl);
     if (this.settings.events === "off") await this.queue.clear();
+    this.noteRefusal();
   }
 
   noteChange(change: vscode.TextDocumentChangeEvent): void {
@@ -194,6 +195,7 @@ export class FimWindow {
 
   noteActive(editor: vscode.TextEditor): void {
     this.lifecycle.dismiss("file_switched");
+    this.noteRefusal();
     this.noteRecent(editor.document);
     this.planWarmUp(editor);
   }
@@ -247,6 +249,17 @@ export class FimWindow {
     } finally {
       this.takesPart = false;
     }
+  }
+
+  /** Says at once where there are no completions, and takes away what is shown there. */
+  private noteRefusal(): void {
+    const document = vscode.window.activeTextEditor?.document;
+    if (document === undefined) return;
+    const refusal = findDocumentRefusal(new VscodeDocument(document), this.settings);
+    this.status.noteRefusal(refusal);
+    if (refusal === null || this.lifecycle.shown === null) return;
+    this.lifecycle.dismiss("other");
+    void vscode.commands.executeCommand("editor.action.inlineSuggest.hide");
   }
 
   private makeClient(apiKey: string | null): FimClient {
