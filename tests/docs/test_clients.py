@@ -79,9 +79,10 @@ def test_settings_of_the_page_parse_and_name_the_default_address(language: str, 
 
 
 def test_continue_s_settings_parse() -> None:
-    (block,) = blocks("yaml")
-    (model,) = yaml.safe_load(block)["models"]
-    assert model["roles"] == ["autocomplete"]
+    models = [model for block in blocks("yaml") for model in yaml.safe_load(block)["models"]]
+    assert {model["provider"] for model in models} == {"ollama", "mistral", "deepseek"}
+    assert all(model["roles"] == ["autocomplete"] for model in models)
+    assert all(model["apiBase"].endswith("/") for model in models)
 
 
 def test_every_entry_says_how_it_is_known_to_work() -> None:

@@ -42,6 +42,7 @@ def test_the_service_answers_as_the_fixtures_say(file: str) -> None:
 
 
 @pytest.mark.model
+@pytest.mark.timeout(180)  # the machine may be busy
 def test_the_embedded_model_answers_as_the_fixtures_say() -> None:
     check("openai", scenes_of("openai", is_model=True))
 
