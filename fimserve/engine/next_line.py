@@ -80,7 +80,8 @@ def find_lead(request: CompletionRequest) -> str:
     language = language_of(request.language, request.path)
     if not wants_block(request.prefix, request.suffix, language) or not _has_head(line, language):
         return ""
-    lead = "\n" + _find_indent(request.prefix, request.suffix, language)
+    line_end = "\r\n" if "\r\n" in request.prefix + request.suffix else "\n"
+    lead = line_end + _find_indent(request.prefix, request.suffix, language)
     return "" if any(stop in lead for stop in request.stop) else lead
 
 

@@ -35,6 +35,7 @@ LONG_HEAD = "    def g(\n        self,\n        x: int,\n    ) -> dict[str, int]
         (f"{CLASS}{LONG_HEAD}", "python", "\n        "),
         ("if a:\n  b()\nelse:█", "python", "\n  "),
         ("def f():█\n\n\ndef g():\n\treturn 1\n", "python", "\n\t"),
+        ("if a:\r\n    b()\r\nif c:█\r\n", "python", "\r\n    "),
         ("def f():█\n", "python", "\n"),  # nothing tells; the model may
         ("function f(a) {\n  g();\n}\nfunction h(b) {█\n}\n", "javascript", "\n  "),
         ("if (a) {\n  b();\n} else {█\n}\n", "javascript", "\n  "),
