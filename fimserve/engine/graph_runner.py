@@ -44,9 +44,6 @@ class GraphRunner:
         max_sequences: Sequences of a step at most.
     """
 
-    launches_ahead = True
-    """Whether a step may be launched on tokens that nobody has read."""
-
     def __init__(
         self,
         model: CausalModel,
@@ -55,6 +52,8 @@ class GraphRunner:
         max_context_tokens: int,
         max_sequences: int,
     ) -> None:
+        self.launches_ahead = True
+        """Whether a step may be launched on tokens that nobody has read."""
         self._plain = Runner(model, pool, num_candidates)
         self._forward = FusedForward(model, pool)
         self._model, self._pool = model, pool

@@ -27,10 +27,9 @@ class Runner:
         num_candidates: Ids from this one on are padding of the embedding and get no score.
     """
 
-    launches_ahead = False
-    """Whether a step may be launched on tokens that nobody has read."""
-
     def __init__(self, model: CausalModel, pool: KvPool, num_candidates: int) -> None:
+        self.launches_ahead = False
+        """Whether a step may be launched on tokens that nobody has read."""
         self._model = model
         self._pool = pool
         self._num_candidates = num_candidates
