@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from fimeval.bench.planted import plant_experiments
 from support.cli import CommandLine
-from support.planted import plant_experiments
 
 
 @pytest.fixture(scope="module")

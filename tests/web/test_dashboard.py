@@ -7,13 +7,13 @@ from typing import Literal
 
 import pytest
 
+from fimeval.bench.planted import plant_experiments
 from fimserve.server.api_key import mint_key
 from fimserve.server.key_file import KeyFile
 from fimserve.server.settings import ServerSettings
 from fimserve.telemetry import TelemetrySettings, open_event_store
 from support.fake_engine import FakeEngine
 from support.live_server import serve_in_thread
-from support.planted import plant_experiments
 
 pytest.importorskip("playwright", reason="the playwright package is not installed")
 

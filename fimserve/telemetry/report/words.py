@@ -49,13 +49,13 @@ def _find_stops(report: Report) -> Iterator[Statement]:
         yield Statement(
             "stop",
             f"The arms have not the shares of users that were planned ({counts}; "
-            f"p = {_p(smallest)}): users went missing or were assigned wrongly. Nothing may be "
+            f"{_p(smallest)}): users went missing or were assigned wrongly. Nothing may be "
             "concluded from this experiment. Find the cause and begin anew.",
         )
     if checks.past_p is not None and checks.past_p < SUSPICIOUS_BELOW:
         yield Statement(
             "stop",
-            f"The arms differed before the experiment began (p = {_p(checks.past_p)}): the "
+            f"The arms differed before the experiment began ({_p(checks.past_p)}): the "
             "assignment is not random. Nothing may be concluded.",
         )
 
@@ -102,11 +102,11 @@ def _judge(row: MetricRow, report: Report) -> Statement:
             "finding",
             f"{what} is {_direction(row)}: {numbers}, a difference between "
             f"{_amount(row, lower, True)} and {_amount(row, upper, True)} "
-            f"(p = {_p(row.p_adjusted)}).",
+            f"({_p(row.p_adjusted)}).",
         )
     return Statement(
         "finding",
-        f"{what}: no difference is shown ({numbers}; p = {_p(row.p_adjusted)}). That is no proof "
+        f"{what}: no difference is shown ({numbers}; {_p(row.p_adjusted)}). That is no proof "
         f"of none: differences between {_amount(row, lower, True)} and "
         f"{_amount(row, upper, True)} agree with what was seen.{_describe_power(row)}",
     )
@@ -123,23 +123,28 @@ def _describe_power(row: MetricRow) -> str:
 
 def _judge_others(report: Report) -> Iterator[Statement]:
     rows = [row for row in report.metrics if row.role == "secondary"]
-    if report.is_running:
-        shown = [row for row in rows if row.anytime and (row.anytime[0] > 0 or row.anytime[1] < 0)]
-        for row in shown:
-            yield Statement(
-                "note",
-                f"{row.arm}: {row.title} is {_direction(row)} by its anytime interval, which is "
-                f"not corrected for being one of {len(rows)}.",
-            )
-        return
-    for row in rows:
-        if row.p_adjusted < ALPHA:
-            yield Statement(
-                "finding",
-                f"{row.arm}: {row.title} is {_direction(row)}, {_amount(row, row.control)} to "
-                f"{_amount(row, row.treatment)} (p = {_p(row.p_adjusted)}, corrected for being one "
-                f"of {len(rows)} questions).",
-            )
+    for arm in dict.fromkeys(row.arm for row in rows):
+        shown = [row for row in rows if row.arm == arm and _is_shown(row, report.is_running)]
+        if not shown:
+            continue
+        told = "; ".join(
+            f"{row.title} is {_direction(row)}, {_amount(row, row.control)} to "
+            f"{_amount(row, row.treatment)}"
+            + ("" if report.is_running else f" ({_p(row.p_adjusted)})")
+            for row in shown
+        )
+        if report.is_running:
+            text = f"{arm}, by anytime intervals not corrected for being {len(rows)}: {told}."
+            yield Statement("note", text)
+        else:
+            text = f"{arm}, corrected for being {len(rows)} questions: {told}."
+            yield Statement("finding", text)
+
+
+def _is_shown(row: MetricRow, is_running: bool) -> bool:
+    if not is_running:
+        return row.p_adjusted < ALPHA
+    return row.anytime is not None and (row.anytime[0] > 0 or row.anytime[1] < 0)
 
 
 def _judge_guardrails(report: Report) -> Iterator[Statement]:
@@ -182,9 +187,12 @@ def _warn(report: Report) -> Iterator[Statement]:
         )
     if checks.num_nameless:
         yield Statement("warning", f"{checks.num_nameless} events name no user and are left out.")
-    for row in report.metrics:
-        if row.role != "diagnostic":
-            continue
+    yield from _warn_of_missing(report)
+
+
+def _warn_of_missing(report: Report) -> Iterator[Statement]:
+    rows = [row for row in report.metrics if row.role == "diagnostic"]
+    for row in rows:
         if row.p_adjusted < ALPHA:
             yield Statement(
                 "warning",
@@ -192,11 +200,17 @@ def _warn(report: Report) -> Iterator[Statement]:
                 f"{row.treatment:.1%}. Persistence there may differ for that reason alone; look at "
                 "its bounds.",
             )
-        elif max(row.control, row.treatment) > MISSING_MATTERS:
+    if any(row.p_adjusted < ALPHA for row in rows):
+        return
+    for arm in dict.fromkeys(row.arm for row in rows):
+        most = max(
+            (row for row in rows if row.arm == arm), key=lambda row: row.control + row.treatment
+        )
+        if max(most.control, most.treatment) > MISSING_MATTERS:
             yield Statement(
                 "note",
-                f"{row.arm}: {row.title} is {row.control:.1%} and {row.treatment:.1%} of accepted "
-                "suggestions; persistence is that of the others.",
+                f"{arm}: {most.title} is {most.control:.1%} and {most.treatment:.1%} of accepted "
+                "suggestions, fewer before; persistence is that of the others.",
             )
 
 
@@ -244,7 +258,7 @@ def _amount(row: MetricRow, value: float, is_difference: bool = False) -> str:
 
 
 def _p(value: float) -> str:
-    return "below 0.0001" if value < 0.0001 else f"{value:.4f}"
+    return "p < 0.0001" if value < 0.0001 else f"p = {value:.4f}"
 
 
 def _join(names: list[str]) -> str:

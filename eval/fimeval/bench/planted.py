@@ -35,7 +35,7 @@ def plant_experiments(
         completions_per_user=per_user,
         days=DAYS,
         start_ms=start,
-        arms={"control": ArmEffect(0.5), "ours": ArmEffect(0.5, acceptance=1.8, latency_ms=150)},
+        arms={"control": ArmEffect(0.5), "ours": ArmEffect(0.5, acceptance=1.5, latency_ms=150)},
     )
     for batch in make_history(history):
         database.insert([batch])
