@@ -108,7 +108,7 @@ def test_an_experiment_is_chosen_and_says_what_may_be_concluded(
         )
         expect(page.locator("#statements .warning").first).to_contain_text("ours is slower")
         assert page.locator("#arms tbody tr th").all_inner_texts() == ["control", "ours"]
-        legend = page.locator("#acceptance svg").inner_text()
+        legend = page.locator("#acceptance svg").text_content() or ""
         assert "control" in legend
         assert "ours" in legend
         assert page.evaluate("location.hash") == "#demo"

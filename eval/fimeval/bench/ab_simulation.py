@@ -37,6 +37,7 @@ Z = float(norm.ppf(1 - ALPHA / 2))
 EVERY_USERS = 10
 """Users of an arm between two looks of somebody who looks all the time."""
 SRM_USERS = 200_000
+HISTORY_USERS = 100_000
 ENOUGH_REPETITIONS = 1_000
 """From so many on a promise is held to the letter."""
 LATENCY_SPREAD = 0.4
@@ -195,7 +196,8 @@ def _check_power(
 ) -> Iterator[Outcome]:
     """As many users as were planned: how often the difference is found."""
     population = settings.population
-    history = draw_arm(_resize(population, 20_000), rng)
+    # So many that the plan is that of the population; a short history makes a worse one.
+    history = draw_arm(_resize(population, HISTORY_USERS), rng)
     options = {"alpha": ALPHA, "power": settings.power}
     plain = plan_experiment(history.acceptance(), settings.planned_lift, **options)
     past = plan_experiment(history.acceptance(with_past=True), settings.planned_lift, **options)
