@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import torch
@@ -30,6 +31,8 @@ HIDDEN, KV, LAYERS, RANK = 640, 128, 8, 4
 """Shapes of the embedded model, and rank of the adapters."""
 PLANTED = "bold:acceptance=0.45"
 ALPHA = 0.05
+FOLLOWED_S = 3.0
+"""Longer than a service takes to notice what was started."""
 
 
 def write_adapter(folder: Path, seed: int, size: float = 0.002) -> None:
@@ -129,6 +132,7 @@ def main(arguments: list[str]) -> None:
     with run_own_server("embedded", settings) as url:
         run(environment, "create", NAME, *(part for arm in arms for part in ("--arm", arm)))
         run(environment, "start", NAME)
+        time.sleep(FOLLOWED_S)
         print(
             run(
                 environment,

@@ -5,7 +5,9 @@ The only file that knows what SQLite and PostgreSQL need to be told.
 
 import os
 import sqlite3
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ RETRY_S = 0.01
 CONNECT_TIMEOUT_S = 3
 STATEMENT_TIMEOUT_MS = 20_000
 """PostgreSQL gives a statement up after this time, and the spool takes the batch."""
+
+_CREATING = threading.Lock()
 
 SQLITE_PRAGMAS = (
     f"busy_timeout = {BUSY_TIMEOUT_MS}",
@@ -76,19 +80,28 @@ def make_engine(url: URL) -> Engine:
 def create_sqlite_file(file: Path) -> None:
     """Create the file and its directory where they are not there, readable by this user only.
 
+    A file that is there is never opened here: closing a descriptor of it would drop all locks of
+    this process on it, and another process would delete the log that is in use (see "How To
+    Corrupt An SQLite Database File", section 2.2).
+
     Args:
         file: The database file.
 
     Raises:
-        StoreSettingsError: If it cannot be created.
+        StoreSettingsError: If it cannot be created or written.
     """
     try:
         make_directory(file.parent)
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+        # Whoever finds the file connects, so it must be closed before anybody here finds it.
+        with _CREATING, suppress(FileExistsError):
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
-        raise StoreSettingsError(
-            f"cannot write {file}: {error.strerror}; set url to another file, or to off"
-        ) from None
+        problem = error.strerror
+    else:
+        if file.is_file() and os.access(file, os.R_OK | os.W_OK):
+            return
+        problem = "not a file" if file.exists() and not file.is_file() else "not allowed"
+    raise StoreSettingsError(f"cannot write {file}: {problem}; set url to another file, or to off")
 
 
 def _make_sqlite_engine(url: URL) -> Engine:
