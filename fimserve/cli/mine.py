@@ -51,8 +51,9 @@ class MineGroup(TyperGroup):
 
 app = typer.Typer(
     cls=MineGroup,
-    help="Find spans that are hard to complete: fimserve mine REPO... --out DIR. "
-    "A clone that is called like a command is written ./stats.",
+    help="Find spans that are hard to complete; make a data set of them.\n\n"
+    "fimserve mine REPO... --out DIR mines clones; one that is called like a command is written "
+    "./stats.",
     no_args_is_help=True,
     add_completion=False,
 )

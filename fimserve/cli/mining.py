@@ -143,9 +143,11 @@ def run_scoring(options: ScoreOptions) -> None:
             with _show_bar("score", len(sample)) as (bars, bar):
                 bars.advance(bar, sum(ref.id in scores.scores for ref in sample))
                 questions = _read_questions(options.directory, sample)
-                for _ in score_questions(questions, answerer, scores, options.parallel):
-                    bars.advance(bar)
-        num_scored = rescore(options.directory, scores.scores)
+                try:
+                    for _ in score_questions(questions, answerer, scores, options.parallel):
+                        bars.advance(bar)
+                finally:  # what there is counts, also where the run was stopped
+                    num_scored = rescore(options.directory, scores.scores)
         write_card(options.directory)
     print(f"{num_scored} examples have a score by {scores.model}")
 

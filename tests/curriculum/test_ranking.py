@@ -69,3 +69,13 @@ def test_what_was_not_measured_stays_absent() -> None:
     assert rank.mean_nll is None
     assert rank.edit_similarity is None
     assert rank.failure == 0.0
+
+
+def test_no_success_at_all_is_no_certainty() -> None:
+    spans = [ScoredSpan(f"repo{i % 10}", "class", 90, 0.0, None, 1.0 + i % 2) for i in range(40)]
+    (rank,) = rank_kinds(spans)
+    assert rank.failure == 1.0
+    assert rank.failure_low == pytest.approx(0.025 ** (1 / 10))
+    assert rank.failure_high == 1.0
+    assert rank.nll_low is not None
+    assert rank.mean_nll == 1.5

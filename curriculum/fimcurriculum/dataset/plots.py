@@ -56,7 +56,7 @@ def plot_hardness(values: dict[str, list[float]], path: Path) -> None:
 
 
 def plot_ranking(ranking: dict[str, Any], path: Path) -> None:
-    """Draw failure per kind with intervals, and beside it how far it is over random spans.
+    """Draw failure per kind with intervals, and beside it how unlikely the true middles are.
 
     Args:
         ranking: From `describe_ranking`.
@@ -68,18 +68,19 @@ def plot_ranking(ranking: dict[str, Any], path: Path) -> None:
     left, right = figure.subplots(1, 2, sharey=True)
     for row, rank in enumerate(ranks):
         colour = "C3" if rank["kind"] in HARD_KINDS else "C0"
-        _draw_interval(left, row, rank, "failure", colour)
-        if rank["excess"] is not None:
-            _draw_interval(right, row, rank, "excess", colour)
+        failure = [100 * rank[name] for name in ("failure_low", "failure", "failure_high")]
+        _draw_interval(left, row, failure, colour)
+        if rank["mean_nll"] is not None:
+            nll = [rank[name] for name in ("nll_low", "mean_nll", "nll_high")]
+            _draw_interval(right, row, nll, colour)
     left.set_yticks(range(len(ranks)), [rank["kind"] for rank in ranks])
     left.set_xlabel("failure (1 - exact match), %")
-    right.set_xlabel("failure above random spans of the same length, points")
-    right.axvline(0, color="grey", linewidth=0.8)
+    right.set_xlabel("nats per token of the true middle")
     _save(figure, path)
 
 
-def _draw_interval(axes: Any, row: int, rank: dict[str, Any], name: str, colour: str) -> None:
-    low, middle, high = (100 * rank[key] for key in (f"{name}_low", name, f"{name}_high"))
+def _draw_interval(axes: Any, row: int, values: list[float], colour: str) -> None:
+    low, middle, high = values
     axes.plot([low, high], [row, row], color=colour, linewidth=2)
     axes.plot([middle], [row], "o", color=colour)
 

@@ -17,6 +17,7 @@ from fimcurriculum.dataset.read import read_rows
 from fimcurriculum.errors import DataSetError
 from fimcurriculum.hardness.ranking import NUM_RESAMPLES, ScoredSpan, rank_kinds
 from fimcurriculum.hardness.scores import ScoreFile
+from fimcurriculum.schema import Kind
 
 __all__ = ["describe_ranking", "make_rank_table"]
 
@@ -30,6 +31,12 @@ COLUMNS = (
     "mean_nll",
     "hardness_model",
     "hardness_static",
+)
+
+
+HEADS = (
+    *("kind", "spans", "repos", "failure", "95 %", "over random", "95 %"),
+    *("similarity", "nll", "95 %", "chars"),
 )
 
 
@@ -50,10 +57,16 @@ def describe_ranking(out: Path) -> dict[str, Any]:
         raise DataSetError(
             f"no example of {out} has a score; run `fimserve mine score {out}` first"
         )
+    # Weighed and not written: nothing heals the token that a cut between two characters splits, so
+    # random spans would fail for that alone.
+    is_weighed = all(row["edit_similarity"] is None for row in rows)
+    if is_weighed:
+        rows = [row for row in rows if row["kind"] != Kind.RANDOM]
     spans = [ScoredSpan(**{name: row[name] for name in ScoredSpan.__slots__}) for row in rows]
     return {
         "task": "kind-ranking",
         "model": ScoreFile(out / "scores.jsonl").model,
+        "exact_match": "each token the likeliest, end token included" if is_weighed else "written",
         "num_spans": len(spans),
         "num_repositories": len({span.repository for span in spans}),
         "languages": dict(sorted(Counter(row["language"] for row in rows).items())),
@@ -91,10 +104,9 @@ def _find_commit() -> str | None:
 
 def make_rank_table(ranking: dict[str, Any]) -> Table:
     """Return the ranking as a table to print."""
-    table = Table(
-        "kind", "spans", "repos", "failure", "95 %", "over random", "95 %", "similarity", "nll",
-        "chars", title=f"kinds by failure of {ranking['model']}",
-    )  # fmt: skip
+    table = Table(title=f"kinds by failure of {ranking['model']}")
+    for name in HEADS:
+        table.add_column(name)
     for rank in ranking["kinds"]:
         table.add_row(*_cells(rank))
     return table
@@ -112,5 +124,9 @@ def _cells(rank: dict[str, Any]) -> Iterator[str]:
         yield f"{100 * rank['excess']:+.1f}"
         yield f"{100 * rank['excess_low']:+.1f} to {100 * rank['excess_high']:+.1f}"
     yield "" if rank["edit_similarity"] is None else f"{rank['edit_similarity']:.2f}"
-    yield "" if rank["mean_nll"] is None else f"{rank['mean_nll']:.2f}"
+    if rank["mean_nll"] is None:
+        yield from ("", "")
+    else:
+        yield f"{rank['mean_nll']:.2f}"
+        yield f"{rank['nll_low']:.2f} to {rank['nll_high']:.2f}"
     yield f"{rank['mean_chars']:.0f}"

@@ -51,9 +51,13 @@ class KindRank:
     failure_high: float
     edit_similarity: float | None
     mean_nll: float | None
+    """Nats per token: the mean over spans of each span's mean."""
+    nll_low: float | None
+    nll_high: float | None
     mean_chars: float
     excess: float | None
-    """Failure above that of random spans of the same length; None for random itself."""
+    """Failure above that of random spans of the same length; None for random itself, and where no
+    random span is as long."""
     excess_low: float | None
     excess_high: float | None
 
@@ -72,7 +76,7 @@ def rank_kinds(spans: Sequence[ScoredSpan], seed: int = 0) -> list[KindRank]:
     weights = _resample(len(names), np.random.default_rng(seed))
     number = {name: i for i, name in enumerate(names)}
     cells = _count_cells(spans, number)
-    ranks = [_rank(kind, spans, cells, weights) for kind in sorted({s.kind for s in spans})]
+    ranks = [_rank(kind, spans, cells, number, weights) for kind in sorted({s.kind for s in spans})]
     return sorted(ranks, key=lambda rank: -rank.failure)
 
 
@@ -108,6 +112,7 @@ def _rank(
     kind: str,
     spans: Sequence[ScoredSpan],
     cells: dict[str, tuple[Numbers, Numbers]],
+    number: dict[str, int],
     weights: Numbers,
 ) -> KindRank:
     own = [span for span in spans if span.kind == kind]
@@ -115,21 +120,41 @@ def _rank(
     failure = _share((failures.sum(0) @ weights.T), (totals.sum(0) @ weights.T))
     excess = None
     if kind != Kind.RANDOM and Kind.RANDOM in cells:
-        excess = failure - _expected(cells[Kind.RANDOM], totals, weights)
+        above = failure - _expected(cells[Kind.RANDOM], totals, weights)
+        excess = None if np.isnan(above[0]) else above
+    num_repositories = len({span.repository for span in own})
+    low, high = _interval(failure, num_repositories)
+    nll = _resampled_nll(own, number, weights)
     return KindRank(
         kind=kind,
         num_spans=len(own),
-        num_repositories=len({span.repository for span in own}),
+        num_repositories=num_repositories,
         failure=float(failure[0]),
-        failure_low=_percentile(failure, 2.5),
-        failure_high=_percentile(failure, 97.5),
+        failure_low=low,
+        failure_high=high,
         edit_similarity=_mean(span.edit_similarity for span in own),
         mean_nll=_mean(span.mean_nll for span in own),
+        nll_low=None if nll is None else _percentile(nll, 2.5),
+        nll_high=None if nll is None else _percentile(nll, 97.5),
         mean_chars=float(np.mean([span.num_chars for span in own])),
         excess=None if excess is None else float(excess[0]),
         excess_low=None if excess is None else _percentile(excess, 2.5),
         excess_high=None if excess is None else _percentile(excess, 97.5),
     )
+
+
+def _interval(failure: Numbers, num_repositories: int) -> tuple[float, float]:
+    """Return the borders of 95 %.
+
+    Where all spans or none failed every resample says the same, which is no certainty: then the
+    exact binomial border, counting each repository once.
+    """
+    border = 0.025 ** (1 / num_repositories)
+    if failure[0] == 1.0:
+        return border, 1.0
+    if failure[0] == 0.0:
+        return 0.0, 1 - border
+    return _percentile(failure, 2.5), _percentile(failure, 97.5)
 
 
 def _expected(random: tuple[Numbers, Numbers], totals: Numbers, weights: Numbers) -> Numbers:
@@ -140,6 +165,18 @@ def _expected(random: tuple[Numbers, Numbers], totals: Numbers, weights: Numbers
     known = ~np.isnan(control)
     weighted = np.where(known, shares * np.nan_to_num(control), 0.0).sum(0)
     return _share(weighted, np.where(known, shares, 0.0).sum(0))
+
+
+def _resampled_nll(
+    spans: Sequence[ScoredSpan], number: dict[str, int], weights: Numbers
+) -> Numbers | None:
+    """Return the mean likelihood of a kind's middles, per resample; None where none is known."""
+    totals, sums = np.zeros(len(number)), np.zeros(len(number))
+    for span in spans:
+        if span.mean_nll is not None:
+            totals[number[span.repository]] += 1
+            sums[number[span.repository]] += span.mean_nll
+    return _share(sums @ weights.T, totals @ weights.T) if totals.any() else None
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
