@@ -46,10 +46,9 @@ bench: .venv/.dev
 	$(BIN)/fimserve bench $(or $(ARGS),latency)
 eval: .venv/.dev
 	$(BIN)/fimserve eval $(ARGS)
-# Needs Node 20.19; makes editor-plugin/dist/fimserve.vsix.
+# Needs Node 20.19. The second, which needs Chromium, installs a VS Code workbench from npm once.
 plugin:
 	cd editor-plugin && npm ci --no-audit --no-fund && npm test && npm run package
-# Needs Chromium too; installs a VS Code workbench from npm the first time.
 plugin-e2e: .venv/.dev
 	cd editor-plugin && npm ci --no-audit --no-fund && npm run build
 	FIMSERVE_WORKBENCH=$$(editor-plugin/workbench/setup.sh) $(BIN)/pytest tests/plugin $(ARGS)
