@@ -55,11 +55,14 @@ def test_programs_get_a_line_of_text(accept: str) -> None:
     assert "<" not in answer.text
 
 
-def test_scripts_come_from_this_server_alone() -> None:
-    policy = dict(
-        part.split(" ", 1)
-        for part in get("/", accept=BROWSER).headers["content-security-policy"].split("; ")
-    )
+def policy_of(path: str) -> dict[str, str]:
+    policy = get(path, accept=BROWSER).headers["content-security-policy"]
+    return dict(part.split(" ", 1) for part in policy.split("; "))
+
+
+@pytest.mark.parametrize("path", ["/", "/dashboard"])
+def test_scripts_come_from_this_server_alone(path: str) -> None:
+    policy = policy_of(path)
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == "'self'"
     assert policy["connect-src"] == "'self'"
@@ -68,19 +71,27 @@ def test_scripts_come_from_this_server_alone() -> None:
     assert "unsafe-eval" not in " ".join(policy.values())
 
 
-def test_the_page_names_only_files_of_this_server_that_exist() -> None:
-    page = get("/", accept=BROWSER).text
+def test_the_dashboard_needs_no_inline_styles() -> None:
+    assert policy_of("/dashboard")["style-src"] == "'self'"
+    assert policy_of("/dashboard")["trusted-types"] == "'none'"
+
+
+@pytest.mark.parametrize("path", ["/", "/dashboard"])
+def test_a_page_names_only_files_of_this_server_that_exist(path: str) -> None:
+    page = get(path, accept=BROWSER).text
     named = re.findall(r'(?:href|src)="([^"]*)"', page)
     assert len(named) >= 6
     for address in named:
         if address.startswith("/web/"):
             assert get(address).status_code == 200
         else:
-            assert address in ("/", "#editor", "data:,")
+            assert address in ("/", "/dashboard", "#editor", "#status", "data:,")
 
 
 @pytest.mark.parametrize(
-    "file", [file for file in FILES.values() if file.name != "index.html"], ids=lambda f: f.name
+    "file",
+    [file for file in FILES.values() if not file.name.endswith(".html")],
+    ids=lambda f: f.name,
 )
 def test_files_are_typed_and_kept_for_ever(file: StaticFile) -> None:
     answer = get(f"/web/{file.name}")
@@ -117,6 +128,7 @@ def test_files_are_compressed_for_those_who_can_read_it() -> None:
     [
         "manifest.json",
         "index.html",
+        "dashboard.html",
         "nothing.js",
         "../__init__.py",
         "..%2f__init__.py",
@@ -133,4 +145,4 @@ def test_nothing_but_the_listed_files_is_served(name: str) -> None:
 
 
 def test_the_page_and_its_files_are_said_to_be_public() -> None:
-    assert (*root.PUBLIC, *web.PUBLIC) == ("/", "/web/")
+    assert (*root.PUBLIC, *web.PUBLIC) == ("/", "/web/", "/dashboard")
