@@ -101,12 +101,16 @@ def events_of(served: ServedProcess, completion_id: object) -> list[dict[str, ob
     return [each for each in served.events() if each.get("completion_id") == completion_id]
 
 
-def wait_for_event(served: ServedProcess, **wanted: object) -> dict[str, object]:
-    """Return the newest event with these values, once the service has stored it."""
+def ids_of(served: ServedProcess) -> set[object]:
+    return {each["id"] for each in served.events()}
+
+
+def wait_for_new(served: ServedProcess, known: set[object], **wanted: object) -> dict[str, object]:
+    """Return the first event with these values that is not known, once the service has it."""
 
     def look() -> dict[str, object] | None:
-        fitting = (e for e in reversed(served.events()) if wanted.items() <= e.items())
-        return next(fitting, None)
+        new = (each for each in served.events() if each["id"] not in known)
+        return next((each for each in new if wanted.items() <= each.items()), None)
 
     return wait_for(look, f"an event with {wanted}")
 
@@ -114,10 +118,11 @@ def wait_for_event(served: ServedProcess, **wanted: object) -> dict[str, object]
 def test_grey_text_appears_and_tab_accepts_it(window: EditorWindow, served: ServedProcess) -> None:
     file, ghost = suggest(window, "tab.py")
     take_picture(window, "editor-suggestion")
+    known = ids_of(served)
     window.press("Tab")
     window.wait_for_no_ghost()
     assert window.saved(file) == NOTES.replace("█", f"return {ghost}")
-    accepted = wait_for_event(served, type="accepted")
+    accepted = wait_for_new(served, known, type="accepted")
     assert accepted["accepted_chars"] == len(ghost)
     assert accepted["language"] == "python"
     assert accepted["editor"] == "vscode"
@@ -134,6 +139,7 @@ def test_undo_takes_it_back(window: EditorWindow) -> None:
 
 def test_a_word_is_accepted_by_itself(window: EditorWindow, served: ServedProcess) -> None:
     file, ghost = suggest(window, "word.py")
+    known = ids_of(served)
     window.press("Control+ArrowRight")
     rest = wait_for(
         lambda: text if (text := window.ghost()) and text != ghost else None, "the rest"
@@ -144,16 +150,17 @@ def test_a_word_is_accepted_by_itself(window: EditorWindow, served: ServedProces
     window.press("Escape")
     window.wait_for_no_ghost()
     assert window.saved(file) == NOTES.replace("█", f"return {word}")
-    taken = wait_for_event(served, type="partially_accepted")
+    taken = wait_for_new(served, known, type="partially_accepted")
     assert taken["accepted_chars"] == len(word)
 
 
 def test_escape_dismisses(window: EditorWindow, served: ServedProcess) -> None:
     file, _ = suggest(window, "escape.py")
+    known = ids_of(served)
     window.press("Escape")
     window.wait_for_no_ghost()
     assert window.saved(file) == NOTES.replace("█", "return ")
-    dismissed = wait_for_event(served, type="dismissed", dismiss_reason="escape")
+    dismissed = wait_for_new(served, known, type="dismissed", dismiss_reason="escape")
     types = [each["type"] for each in events_of(served, dismissed["completion_id"])]
     assert "accepted" not in types
 
@@ -161,8 +168,8 @@ def test_escape_dismisses(window: EditorWindow, served: ServedProcess) -> None:
 def test_typing_along_keeps_the_text_and_asks_nobody(
     window: EditorWindow, served: ServedProcess
 ) -> None:
+    known = ids_of(served)
     file, ghost = suggest(window, "along.py")
-    shown = wait_for_event(served, type="shown")
     before = served.completions()
     for at in range(1, 4):
         window.type(ghost[at - 1])
@@ -171,7 +178,7 @@ def test_typing_along_keeps_the_text_and_asks_nobody(
     window.press("Tab")
     window.wait_for_no_ghost()
     assert window.saved(file) == NOTES.replace("█", f"return {ghost}")
-    accepted = wait_for_event(served, type="accepted", completion_id=shown["completion_id"])
+    accepted = wait_for_new(served, known, type="accepted")
     assert accepted["accepted_chars"] == len(ghost) - 3
     assert accepted["source"] == "typed_through"
 
@@ -202,8 +209,9 @@ def test_the_store_gives_the_right_car_and_cpr(window: EditorWindow, served: Ser
     window.press("Escape")
     suggest(window, "refused.py")
     window.page.wait_for_timeout(READING_MS)
+    known = ids_of(served)
     window.press("Escape")
-    refused = wait_for_event(served, type="dismissed", dismiss_reason="escape")
+    refused = wait_for_new(served, known, type="dismissed", dismiss_reason="escape")
     offered = {kept, removed, refused["completion_id"]}
     assert len(offered) == 3
     counted = {each for each in offered if is_counted(events_of(served, each))}
@@ -219,18 +227,13 @@ def accept_after_reading(
     window: EditorWindow, served: ServedProcess, name: str, *then: str
 ) -> object:
     """Accept a suggestion that has been looked at, press further keys, and return its id."""
-    known = {each["id"] for each in served.events()}
     suggest(window, name)
     window.page.wait_for_timeout(READING_MS)
+    known = ids_of(served)
     window.press("Tab")
     for keys in then:
         window.press(keys)
-
-    def look() -> object:
-        new = [each for each in served.events() if each["id"] not in known]
-        return next((e["completion_id"] for e in new if e["type"] == "accepted"), None)
-
-    return wait_for(look, "the acceptance to be stored")
+    return wait_for_new(served, known, type="accepted")["completion_id"]
 
 
 def is_accepted(events: list[dict[str, object]]) -> bool:
