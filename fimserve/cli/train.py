@@ -46,7 +46,7 @@ def train(
         bool, typer.Option("--wandb", help="Also report to Weights & Biases, where installed.")
     ] = False,
 ) -> None:
-    """Fine-tune a model on mined spans and write a LoRA adapter.
+    """Fine-tune a model on mined spans: a LoRA adapter.
 
     Several processes: `torchrun --nproc-per-node N -m fimserve train RECIPE --data DIR`.
     """

@@ -1,20 +1,14 @@
 """Every kernel against its reference: on a CUDA device, else under Triton's interpreter.
 
-The interpreter is chosen when kernels are imported, so it is chosen here, before anything imports
-them. It rounds to bf16 as the hardware does and cannot multiply bf16 matrices
+The interpreter is chosen in `tests/conftest.py`. It rounds to bf16 as the hardware does and cannot multiply bf16 matrices
 (`support.error_rule.DOT_TYPES`); it takes about a millisecond an operation, so shapes are small.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-if not Path("/dev/nvidiactl").exists():
-    os.environ["TRITON_INTERPRET"] = "1"
 
 import torch
 
