@@ -8,7 +8,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 CODE := fimserve training curriculum eval kernels tests
-.PHONY: setup serve demo test test-slow test-gpu lint type format bench eval plugin plugin-e2e plugin-check web stats lock
+.PHONY: setup serve demo test test-slow test-gpu lint type format bench eval plugin plugin-e2e plugin-ci web stats lock
 
 setup: .venv/.dev
 # Two stamps: serving needs half of what working on the project needs.
@@ -49,11 +49,11 @@ eval: .venv/.dev
 # Needs Node 20.19. The second, which needs Chromium, installs a VS Code workbench from npm once.
 plugin:
 	cd editor-plugin && npm ci --no-audit --no-fund && npm test && npm run package
-plugin-check: .venv/.dev
-	editor-plugin/check.sh
 plugin-e2e: .venv/.dev
 	cd editor-plugin && npm ci --no-audit --no-fund && npm run build
 	FIMSERVE_WORKBENCH=$$(editor-plugin/workbench/setup.sh) $(BIN)/pytest tests/plugin $(ARGS)
+plugin-ci: .venv/.dev
+	editor-plugin/ci.sh
 # Needs Node 20; running and installing do not, since its output is committed.
 web:
 	cd fimserve/web && npm ci --ignore-scripts --no-audit --no-fund && npm run build

@@ -79,6 +79,7 @@ async function typePassage(
     await new Promise((resume) => setTimeout(resume, key.gapMs));
     written = key.act === "insert" ? written + key.text : written.slice(0, -1);
     const document = new TestDocument(before + written + behind, options);
+    document.lineAt(0); // an editor knows its lines before it asks
     client.key(document, before.length + written.length, key.act === "insert" ? 1 : 0);
   }
 }

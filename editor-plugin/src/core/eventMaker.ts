@@ -35,7 +35,12 @@ const NAMES = [
 /** Facts of ours that are no fields of the schema. */
 const PRIVATE = new Set(["server_ms"]);
 
+/** Hashes are asked for at each key, of a few documents. */
+const MAX_HASHES = 200;
+
 export class EventMaker {
+  private readonly hashes = new Map<string, string>();
+
   /**
    * @param emit Takes each event.
    * @param common What all events of this window say.
@@ -50,8 +55,13 @@ export class EventMaker {
 
   /** Returns a hash that stands for a text on this machine only. */
   hashOf(text: string): string {
+    const known = this.hashes.get(text);
+    if (known !== undefined) return known;
+    if (this.hashes.size >= MAX_HASHES) this.hashes.clear();
     const digest = hmac(sha256, utf8ToBytes(this.secret), utf8ToBytes(text));
-    return bytesToHex(digest).slice(0, HASH_CHARS);
+    const hash = bytesToHex(digest).slice(0, HASH_CHARS);
+    this.hashes.set(text, hash);
+    return hash;
   }
 
   /** Makes an event and hands it on; one about an id that no event may have is left out. */
