@@ -36,8 +36,9 @@ def list_metrics() -> set[str]:
     names = set()
     for family in families:
         names |= {sample.name for sample in family.samples}
-        # A counter that nothing has counted yet has no sample.
-        names |= {f"{family.name}_total"} if family.type == "counter" else set()
+        # What nothing has counted yet has no sample.
+        suffix = {"counter": "_total", "histogram": "_bucket"}.get(family.type)
+        names |= {f"{family.name}{suffix}"} if suffix else set()
     return names
 
 

@@ -1,7 +1,8 @@
 """Every kernel against its reference: on a CUDA device, else under Triton's interpreter.
 
-The interpreter is chosen in `tests/conftest.py`. It rounds to bf16 as the hardware does and cannot multiply bf16 matrices
-(`support.error_rule.DOT_TYPES`); it takes about a millisecond an operation, so shapes are small.
+The interpreter is chosen in `tests/conftest.py`. It rounds to bf16 as the hardware does and cannot
+multiply bf16 matrices (`support.error_rule.DOT_TYPES`); it takes about a millisecond an operation,
+so shapes are small.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
 import torch
 
 pytest.importorskip("triton", reason="kernels need triton")

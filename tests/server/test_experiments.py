@@ -47,7 +47,7 @@ def serve(
     watch = open_watch(url, start=tuple(plan.to_json() for plan in plans), **values)
     store = open_event_store(TelemetrySettings(url=url))
     app = make_app(engine or FakeEngine(), settings, event_store=store, experiments=watch)
-    with TestClient(app) as client:
+    with TestClient(app, base_url="http://localhost") as client:
         yield client
 
 
@@ -186,12 +186,11 @@ def test_a_delay_arm_holds_the_answer_back(url: str) -> None:
 
 def test_a_deadline_counts_the_delay(url: str) -> None:
     with serve(url, make_plan(arms=(Arm("later", 1.0, delay_ms=300),))) as client:
-        started_s = time.monotonic()
         answer = client.post(
             "/v1/completions", json=BODY | {"user": "ann"}, headers={"x-deadline-ms": "150"}
         )
-        assert time.monotonic() - started_s < 0.3
-        assert answer.json()["choices"][0]["text"] == ""
+        assert answer.status_code == 429
+        assert answer.headers["retry-after"]
 
 
 def test_a_key_is_a_user_where_nothing_else_names_one(url: str, tmp_path: Path) -> None:
