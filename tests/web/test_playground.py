@@ -230,13 +230,14 @@ def test_every_stop_of_the_tab_key_is_seen_and_named(page: Page) -> None:
     page.reload()
     wait_for_editor(page)
     stops = []
-    for _ in range(8):
+    for _ in range(9):
         page.keyboard.press("Tab")
         stops.append(page.evaluate(DESCRIBE_FOCUS))
     assert [stop["name"] for stop in stops] == [
         "Skip to the editor",
         "fimserve",
         "Playground",
+        "Dashboard",
         "Dark",
         "Language",
         "File",

@@ -33,7 +33,10 @@ function main(): void {
     byId("sample", HTMLSelectElement),
     code,
   );
-  const key = new KeyForm(byId("key", HTMLFormElement), askAgain);
+  const key = new KeyForm(byId("key", HTMLFormElement), () => {
+    askAgain();
+    tell();
+  });
   const events = new EventSwitch(byId("events", HTMLElement), (isOn) => {
     if (!isOn) queue.clear();
   });
@@ -64,6 +67,10 @@ function main(): void {
     status.textContent = message;
   }
 
+  function tell(): void {
+    void showHealth(byId("model", HTMLElement), events, key.key);
+  }
+
   function askAgain(): void {
     provider.reset();
     status.textContent = "";
@@ -87,7 +94,7 @@ function main(): void {
     lifecycle.finish();
     queue.leave();
   });
-  void showHealth(byId("model", HTMLElement), events);
+  tell();
 }
 
 function leaveWhenBehind(code: monacoEditor.ICodeEditor, provider: Provider): void {
@@ -103,11 +110,17 @@ interface Health {
   events?: boolean;
 }
 
-async function showHealth(place: HTMLElement, events: EventSwitch): Promise<void> {
+/** A server that asks for keys tells a stranger nothing but that it is there. */
+async function showHealth(
+  place: HTMLElement,
+  events: EventSwitch,
+  key: string | null,
+): Promise<void> {
   try {
-    const health: Partial<Health> = await (await fetch("/health")).json();
+    const headers: HeadersInit = key === null ? {} : { authorization: `Bearer ${key}` };
+    const health: Partial<Health> = await (await fetch("/health", { headers })).json();
     if (health.events === true) events.offer();
-    if (health.model === undefined || health.device === undefined) return; // it asks for a key
+    if (health.model === undefined || health.device === undefined) return;
     place.textContent = health.device === null ? health.model : `${health.model}, ${health.device}`;
   } catch {
     // The first suggestion says what is wrong.
