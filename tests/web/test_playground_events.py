@@ -189,6 +189,8 @@ def test_a_page_that_is_closed_leaves_nothing_unsaid(
     profile: BrowserContext, url: str, database: str
 ) -> None:
     with playground(profile, url) as page:
+        # The page sends nothing before the service has said that it takes events.
+        expect(page.get_by_label(SWITCH)).to_be_visible(timeout=15_000)
         page.keyboard.type("x")
         ghost(page, "total / len(values)")
         page.goto("about:blank")
