@@ -3,6 +3,7 @@
 Also what hostile clients and curious tenants achieve, and whether the statistics of experiments
 keep what they promise. Only the options; what they do is in `fimserve.cli.benching`,
 `fimserve.cli.bench_security` and `fimserve.cli.bench_ab`, imported when a command runs.
+Longer than most files because a command line is a table of options.
 """
 
 from pathlib import Path

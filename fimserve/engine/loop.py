@@ -2,6 +2,9 @@
 
 Belongs to one thread and knows no other: `bridge.py` brings requests to it and answers away. Each
 method leaves every count in order, whatever a single request does.
+
+Longer than most files because a thread's turn is best read in one place, from a request that comes
+in to the answer that leaves.
 """
 
 from __future__ import annotations

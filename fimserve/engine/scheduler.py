@@ -5,6 +5,7 @@ what is left is filled with pieces of prompts, long ones cut, short ones togethe
 take about the same time and nobody's next token waits for somebody's long prompt (Dynamic
 SplitFuse, DeepSpeed-FastGen, arXiv 2401.08671, section 3). Where memory runs out, the last in rank
 lose their blocks and are computed again later. Knows nothing of tensors, text and clients.
+Longer than most files because one step's budget is shared out in one place.
 """
 
 from __future__ import annotations
