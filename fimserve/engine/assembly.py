@@ -127,6 +127,7 @@ class Assembly:
             self._num_candidates,
             self._max_context_tokens,
             settings.max_sequences,
+            settings.max_step_tokens,
         )
         if loaded.model.device.type == "cuda":
             runner.warm_up(_report_warm_up)

@@ -1,7 +1,7 @@
 """Runs steps on fixed memory, padded to buckets: what a GPU replays without the host's help.
 
 Steps with adapters and steps that fit no bucket go through the plain runner, on the same pool. On a
-CPU the same buffers and buckets run unrecorded: the twin that tests compare. Not yet run on a GPU.
+CPU the same buffers and buckets run unrecorded: the twin that tests compare.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fimserve.engine.runner import Runner
 from fimserve.engine.scheduler import WorkItem
 from fimserve.engine.step_buckets import Bucket, choose_bucket, list_buckets, shape_bucket
 from fimserve.engine.step_buffers import StepBuffers
-from fimserve.engine.step_program import StepOutput, make_program
+from fimserve.engine.step_program import StepOutput, make_memory, make_program
 from fimserve.models import CausalModel, FusedForward, KvPool
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ class GraphRunner:
         num_candidates: Ids from this one on are padding of the embedding and get no score.
         max_context_tokens: Tokens of the longest sequence.
         max_sequences: Sequences of a step at most.
+        max_step_tokens: Tokens of a step at most.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class GraphRunner:
         num_candidates: int,
         max_context_tokens: int,
         max_sequences: int,
+        max_step_tokens: int,
     ) -> None:
         self.launches_ahead = True
         """Whether a step may be launched on tokens that nobody has read."""
@@ -59,6 +61,8 @@ class GraphRunner:
         self._model, self._pool = model, pool
         self._num_candidates = num_candidates
         self._max_context_tokens, self._max_sequences = max_context_tokens, max_sequences
+        self._max_step_tokens = max_step_tokens
+        self._memory = make_memory(model.device)
         self._recorded: dict[Bucket, _Recorded] = {}
 
     def copy_blocks(self, copies: Items[BlockCopy]) -> None:
@@ -71,7 +75,7 @@ class GraphRunner:
         Args:
             report: Told how many of how many are done.
         """
-        buckets = list_buckets(self._max_context_tokens, self._max_sequences)
+        buckets = list_buckets(self._max_context_tokens, self._max_sequences, self._max_step_tokens)
         started_s = time.perf_counter()
         for number, bucket in enumerate(buckets, 1):
             self._record(bucket)
@@ -133,7 +137,7 @@ class GraphRunner:
                 scores = self._forward(buffers.step)[:, : self._num_candidates].float()
                 return StepOutput(scores, scores.argmax(dim=-1))
 
-            program = make_program(compute, device, records=device.type == "cuda")
+            program = make_program(compute, device, self._memory)
         recorded = _Recorded(buffers, program)
         self._recorded[bucket] = recorded
         return recorded

@@ -1,29 +1,40 @@
 """Which of a few fixed sizes a step is padded to, so that its launch can be recorded once.
 
-A bucket is a number of rows, whether each row is a sequence of its own, and how far the longest
-sequence reaches. Plain numbers: no tensors, no device.
+A bucket is a number of rows, how they belong to sequences, and how far the longest sequence
+reaches. Plain numbers: no tensors, no device.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
+from typing import Literal
 
 from fimkernels.tiles import count_tiles
 from fimserve.engine.step_plan import WorkItem
 
-ROWS = (1, 2, 4, 8, 16, 32, 64)
+ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 384, 512, 768, 1024, 1536, 2048)
 """Rows of the buckets; larger steps are computed as they come."""
 CONTEXTS = (512, 1024, 2048, 4096, 8192, 16384)
 """Reach of the longest sequence, in tokens; the last one stands for everything beyond."""
+MAX_SEQUENCES = 64
+"""Sequences of a step that fits a bucket, and rows of it whose scores are wanted."""
+NUM_FINE_ROWS = 64
+"""Rows from which on what a step costs hardly depends on the contexts: fewer of those are told
+apart."""
 PROMPT_TILE_ROWS = 64
 """Query rows, times the heads that share a key head, of a tile in a piece of a prompt."""
-NUM_PROGRAMS = 264
-"""Programs that attention should consist of: two for each of an H100's 132 processors."""
-MIN_SPLIT_TOKENS = 128
+NUM_PROMPT_PROGRAMS, NUM_DECODE_PROGRAMS = 264, 528
+"""Programs that attention should consist of: two for each of an H100's 132 processors, or four
+where each is small."""
+MIN_PROMPT_SPLIT_TOKENS, MIN_DECODE_SPLIT_TOKENS = 128, 64
 """Keys that are worth a program of their own."""
-MAX_SPLITS = 16
-"""Parts that are worth joining again."""
+MAX_PROMPT_SPLITS, MAX_DECODE_SPLITS = 16, 32
+"""Parts that are worth joining again; each costs a row of fp32 for each row of the step."""
+
+Layout = Literal["decode", "lone", "mixed"]
+"""How rows belong to sequences: one each, all to the same, or any way."""
+LAYOUTS: tuple[Layout, ...] = ("decode", "lone", "mixed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +43,8 @@ class Bucket:
 
     num_rows: int
     """Rows T, with padding."""
-    is_decode: bool
-    """Whether each sequence has one row."""
+    layout: Layout
+    """How they belong to sequences."""
     context_tokens: int
     """Tokens that the longest sequence may reach, or more in the last bucket."""
 
@@ -60,14 +71,27 @@ def choose_bucket(items: Items[WorkItem]) -> Bucket | None:
         The bucket.
     """
     num_rows = sum(len(item.token_ids) for item in items)
-    if num_rows > ROWS[-1]:
+    num_scores = sum(item.num_logits for item in items)
+    if num_rows > ROWS[-1] or max(num_scores, len(items)) > MAX_SEQUENCES:
         return None
     reach = max(item.start + len(item.token_ids) for item in items)
+    rows = next(rows for rows in ROWS if rows >= num_rows)
+    contexts = list_contexts(rows)
+    layout: Layout = "mixed"
+    if num_rows == len(items):
+        layout = "decode"
+    elif len(items) == 1 and rows <= NUM_FINE_ROWS:
+        layout = "lone"
     return Bucket(
-        next(rows for rows in ROWS if rows >= num_rows),
-        all(len(item.token_ids) == 1 for item in items),
-        next((tokens for tokens in CONTEXTS if tokens >= reach), CONTEXTS[-1]),
+        rows,
+        layout,
+        next((tokens for tokens in contexts if tokens >= reach), contexts[-1]),
     )
+
+
+def list_contexts(num_rows: int) -> tuple[int, ...]:
+    """Return the reaches that steps of so many rows are told apart by."""
+    return CONTEXTS if num_rows <= NUM_FINE_ROWS else CONTEXTS[3::2]
 
 
 def shape_bucket(bucket: Bucket, group: int, num_kv_heads: int) -> BucketShape:
@@ -81,32 +105,49 @@ def shape_bucket(bucket: Bucket, group: int, num_kv_heads: int) -> BucketShape:
     Returns:
         Sizes of its tiles.
     """
-    tile_rows = 1 if bucket.is_decode else max(1, PROMPT_TILE_ROWS // group)
-    num_tiles = count_tiles(bucket.num_rows, bucket.num_rows, tile_rows)
+    if bucket.layout == "decode":
+        wanted = -(-NUM_DECODE_PROGRAMS // (bucket.num_rows * num_kv_heads))
+        most = bucket.context_tokens // MIN_DECODE_SPLIT_TOKENS
+        return BucketShape(1, bucket.num_rows, max(1, min(wanted, most, MAX_DECODE_SPLITS)))
+    tile_rows = max(2, PROMPT_TILE_ROWS // group)
+    num_runs = 1 if bucket.layout == "lone" else MAX_SEQUENCES
+    num_tiles = count_tiles(bucket.num_rows, num_runs + 1, tile_rows)  # padding is a run too
     # Tiles that are padding do nothing, so only those of a few sequences are counted on.
-    num_busy = num_tiles if bucket.is_decode else -(-bucket.num_rows // tile_rows)
-    wanted = -(-NUM_PROGRAMS // (num_busy * num_kv_heads))
-    num_splits = min(wanted, bucket.context_tokens // MIN_SPLIT_TOKENS, MAX_SPLITS)
-    return BucketShape(tile_rows, num_tiles, max(1, num_splits))
+    num_busy = -(-bucket.num_rows // tile_rows)
+    wanted = -(-NUM_PROMPT_PROGRAMS // (num_busy * num_kv_heads))
+    most = bucket.context_tokens // MIN_PROMPT_SPLIT_TOKENS
+    return BucketShape(tile_rows, num_tiles, max(1, min(wanted, most, MAX_PROMPT_SPLITS)))
 
 
-def list_buckets(max_context_tokens: int, max_sequences: int) -> list[Bucket]:
+def list_buckets(max_context_tokens: int, max_sequences: int, max_step_tokens: int) -> list[Bucket]:
     """Return every bucket that a model can need, the most usual first.
 
     Args:
         max_context_tokens: Tokens of the longest sequence.
         max_sequences: Sequences of a step at most.
+        max_step_tokens: Rows of a step at most.
 
     Returns:
         The buckets.
     """
-    beyond = next((n for n, c in enumerate(CONTEXTS) if c >= max_context_tokens), None)
-    contexts = CONTEXTS if beyond is None else CONTEXTS[: beyond + 1]
-    most = next((rows for rows in ROWS if rows >= max_sequences), ROWS[-1])
+    most: dict[Layout, int] = {
+        "decode": _fit(min(max_sequences, MAX_SEQUENCES)),
+        "lone": _fit(min(max_step_tokens, NUM_FINE_ROWS)),
+        "mixed": _fit(max_step_tokens),
+    }
     return [
-        Bucket(rows, is_decode, context)
-        for is_decode in (True, False)
+        Bucket(rows, layout, context)
+        for layout in LAYOUTS
         for rows in ROWS
-        for context in contexts
-        if (rows <= most if is_decode else rows > 1)
+        if (1 if layout == "decode" else 2) <= rows <= most[layout]
+        for context in _up_to(list_contexts(rows), max_context_tokens)
     ]
+
+
+def _fit(num_rows: int) -> int:
+    return next((rows for rows in ROWS if rows >= num_rows), ROWS[-1])
+
+
+def _up_to(contexts: tuple[int, ...], max_tokens: int) -> tuple[int, ...]:
+    beyond = next((n for n, context in enumerate(contexts) if context >= max_tokens), None)
+    return contexts if beyond is None else contexts[: beyond + 1]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from fimkernels.tiles import PADDING, plan_tiles
-from fimserve.engine.step_buckets import Bucket, BucketShape
+from fimserve.engine.step_buckets import MAX_SEQUENCES, Bucket, BucketShape
 from fimserve.engine.step_plan import WorkItem
 from fimserve.models import PackedStep
 
@@ -40,9 +40,10 @@ class StepBuffers:
         device: torch.device,
     ) -> None:
         rows = bucket.num_rows
+        most = min(rows, MAX_SEQUENCES)
         self._shape, self._max_blocks, self._block_tokens = shape, max_blocks, block_tokens
-        self._num_rows = rows
-        sizes = [rows, rows, rows, rows, 3 * shape.num_tiles, rows * max_blocks]
+        self._num_rows, self._max_sequences = rows, most
+        sizes = [rows, rows, rows, most, 3 * shape.num_tiles, most * max_blocks]
         self._on_device = torch.zeros(sum(sizes), dtype=torch.int32, device=device)
         is_pinned = device.type == "cuda"
         self._sides = [
@@ -56,7 +57,7 @@ class StepBuffers:
             token_ids=ids,
             positions=positions,
             slots=slots,
-            tables=tables.view(rows, max_blocks),
+            tables=tables.view(most, max_blocks),
             tiles=tiles.view(-1, 3),
             score_rows=score_rows,
             tile_rows=shape.tile_rows,
@@ -75,7 +76,7 @@ class StepBuffers:
             view.numpy() for view in self._views[self._turn]
         )
         ids[:], positions[:], slots[:], score_rows[:] = 0, 0, -1, 0
-        table = tables.reshape(self._num_rows, self._max_blocks)
+        table = tables.reshape(self._max_sequences, self._max_blocks)
         runs: list[tuple[int, int]] = []
         row, num_scores = 0, 0
         for number, item in enumerate(items):

@@ -21,20 +21,30 @@ class StepOutput(NamedTuple):
     """[R] int64: id of each row's best score; overwritten by the next run."""
 
 
+MemoryPool = tuple[int, int]
+"""Name of the memory that recordings take theirs from."""
+
+
+def make_memory(device: torch.device) -> MemoryPool | None:
+    """Return memory for what recordings hold in between; None where nothing is recorded."""
+    return torch.cuda.graph_pool_handle() if device.type == "cuda" else None
+
+
 def make_program(
-    compute: Callable[[], StepOutput], device: torch.device, records: bool
+    compute: Callable[[], StepOutput], device: torch.device, memory: MemoryPool | None
 ) -> Callable[[], StepOutput]:
     """Return what runs a computation on fixed memory.
 
     Args:
         compute: Reads fixed tensors, makes new ones, and never waits for the device.
         device: Where it runs.
-        records: Whether to record it as a CUDA graph.
+        memory: Where a CUDA graph of it has what it needs in between; recordings may share it, as
+            one runs at a time and each one's output is its own. None = it is not recorded.
 
     Returns:
         A call that runs it; its output is the same memory each time.
     """
-    return _record(compute, device) if records else _Eager(compute)
+    return _Eager(compute) if memory is None else _record(compute, device, memory)
 
 
 class _Eager:
@@ -54,7 +64,9 @@ class _Eager:
         return self._output
 
 
-def _record(compute: Callable[[], StepOutput], device: torch.device) -> Callable[[], StepOutput]:
+def _record(
+    compute: Callable[[], StepOutput], device: torch.device, memory: MemoryPool
+) -> Callable[[], StepOutput]:
     # Kernels are compiled and libraries set up outside the graph, on a stream of its own.
     side: torch.cuda.Stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     side.wait_stream(torch.cuda.current_stream(device))
@@ -62,7 +74,7 @@ def _record(compute: Callable[[], StepOutput], device: torch.device) -> Callable
         compute()
     torch.cuda.current_stream(device).wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, pool=memory):
         output = compute()
 
     def replay() -> StepOutput:

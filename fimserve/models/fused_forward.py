@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from fimkernels import ops
@@ -65,6 +66,7 @@ class FusedForward:
             )
             for block in model.parts.blocks
         ]
+        self._rotations = _tabulate_rotations(model)
         head = model.parts.head
         self._head = _pack_matrix((model.parts.tokens if head is None else head).matrix)
 
@@ -90,7 +92,10 @@ class FusedForward:
         hidden = parts.tokens(step.token_ids)
         if parts.positions is not None:
             hidden = hidden + parts.positions(step.positions)
-        rotation = model.rotation_at(step.positions)
+        rotation: tuple[Tensor, Tensor] | None = None
+        if self._rotations is not None:
+            cosines, sines = self._rotations.index_select(0, step.positions).chunk(2, dim=1)
+            rotation = (cosines, sines)
         scale = config.head_dim**-0.5 if config.attention_scale is None else config.attention_scale
         change: Tensor | None = None
         for number, layer in enumerate(self._layers):
@@ -123,6 +128,13 @@ class FusedForward:
             change = ops.multiply(inner, layer.down, layer.down_bias)
         normed, _ = _add_norm(parts.norm, hidden, change)
         return ops.multiply(normed.index_select(0, step.score_rows), self._head)
+
+
+def _tabulate_rotations(model: CausalModel) -> Tensor | None:
+    """Return cosines and signed sines [P, 2 D] of every position; None = no rope."""
+    positions = torch.arange(model.config.max_context_tokens, device=model.device)
+    rotation = model.rotation_at(positions)
+    return None if rotation is None else torch.cat(rotation, dim=1)
 
 
 def _add_norm(norm: Norm, hidden: Tensor, change: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -3,9 +3,11 @@
     python kernels/bench/bench_recorded_steps.py --model DIRECTORY --dtype bf16
 
 For each number of sequences: one token of each behind --context tokens, by the plain runner and on
-fixed memory (a CUDA graph on a GPU), with the bytes of the weights over the time as a share of the
-card's rate. A table, then one JSON line, which --output appends to a file. Runs on a CPU too, where
-nothing is recorded and the times say nothing.
+fixed memory (a CUDA graph on a GPU), each step waited for; then steps launched one behind the other
+and waited for once, which is what the device alone takes, with the bytes it has to read over that
+time as a share of the card's rate. A table, then one JSON line, which --output appends to a file.
+--profile adds which kernels a step of one token consists of. Runs on a CPU too, where nothing is
+recorded and the times say nothing.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from environment import describe_environment
 
 from fimserve.engine.graph_runner import GraphRunner
@@ -23,7 +26,7 @@ from fimserve.engine.prefix_tree import Root
 from fimserve.engine.runner import Runner
 from fimserve.engine.sequence import Sequence
 from fimserve.engine.step_plan import WorkItem
-from fimserve.models import load_model
+from fimserve.models import CausalModel, load_model
 
 BLOCK_TOKENS = 32
 PEAK_GB_S = 3040.0
@@ -57,6 +60,33 @@ def time_it(act: Callable[[], object], num_runs: int) -> float:
     return statistics.median(times)
 
 
+def embedded_bytes(model: CausalModel) -> int:
+    """Return the bytes of the token table where a step reads only some of its rows."""
+    return model.parts.tokens.num_bytes if model.parts.head is not None else 0
+
+
+def time_chain(recorded: GraphRunner, items: list[WorkItem], num_steps: int) -> float:
+    """Return the milliseconds of a step among steps that nobody waits for but the last."""
+    slots = [0] * len(items)
+    recorded.launch(items, slots).read()
+    started_s = time.perf_counter()
+    for _ in range(num_steps - 1):
+        recorded.launch(items, slots)
+    recorded.launch(items, slots).read()
+    return (time.perf_counter() - started_s) * 1e3 / num_steps
+
+
+def profile_step(recorded: GraphRunner, items: list[WorkItem], num_steps: int = 5) -> str:
+    """Return a table of the kernels of some steps."""
+    slots = [0] * len(items)
+    activities = [torch.profiler.ProfilerActivity.CUDA]
+    with torch.profiler.profile(activities=activities) as profile:
+        for _ in range(num_steps):
+            recorded.launch(items, slots).read()
+    averages = profile.key_averages()
+    return averages.table(sort_by="cuda_time_total", row_limit=16, max_name_column_width=44)
+
+
 def main() -> None:
     """Parse the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -65,36 +95,47 @@ def main() -> None:
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--context", type=int, default=2047)
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 4, 16, 64])
+    parser.add_argument("--new", type=int, nargs="+", default=[16], help="tokens of a prompt")
     parser.add_argument("--n", type=int, default=50)
+    parser.add_argument("--profile", action="store_true", help="show the kernels of a step")
     parser.add_argument("--output", type=Path, help="file that the JSON line is appended to")
     arguments = parser.parse_args()
     model = load_model(arguments.model, arguments.device, arguments.dtype).model
     most = max(arguments.rows)
-    num_blocks = most * -(-(arguments.context + 64) // BLOCK_TOKENS)
+    reach = arguments.context + max(64, *arguments.new)
+    num_blocks = most * -(-reach // BLOCK_TOKENS)
     pool = model.make_pool(num_blocks, BLOCK_TOKENS)
     pool.data.normal_()
     vocab = model.config.vocab_size
     plain = Runner(model, pool, vocab)
-    recorded = GraphRunner(model, pool, vocab, arguments.context + 64, most)
+    recorded = GraphRunner(model, pool, vocab, reach, most, 2048)
     timings: list[dict[str, object]] = []
     cases = [(f"1 token of {count}", make_items(count, 1, arguments.context), count)
              for count in arguments.rows]  # fmt: skip
-    cases.append(("16 tokens of 1", make_items(1, 16, arguments.context), 1))
+    for num_new in arguments.new:
+        context = arguments.context if num_new < arguments.context else 0
+        cases.append((f"{num_new} tokens of 1", make_items(1, num_new, context), 1))
     for name, items, count in cases:
         slots = [0] * len(items)
         plain_ms = time_it(lambda i=items, s=slots: plain.launch(i, s).read(), arguments.n)
         fixed_ms = time_it(lambda i=items, s=slots: recorded.launch(i, s).read(), arguments.n)
         kv_bytes = pool.num_bytes / num_blocks / BLOCK_TOKENS * arguments.context * count
-        share = (model.num_bytes + kv_bytes) / fixed_ms / 1e6 / PEAK_GB_S
+        chained_ms = time_chain(recorded, items, arguments.n)
+        read_bytes = model.num_bytes - embedded_bytes(model) + kv_bytes
+        share = read_bytes / chained_ms / 1e6 / PEAK_GB_S
         print(
-            f"{name:<16} plain {plain_ms:8.3f} ms, on fixed memory {fixed_ms:8.3f} ms {share:6.1%}"
+            f"{name:<18} plain {plain_ms:8.3f} ms, on fixed memory {fixed_ms:8.3f} ms,"
+            f" in a row {chained_ms:8.3f} ms {share:6.1%}",
+            flush=True,
         )
         timings.append(
             {
                 "name": name, "plain_p50_ms": plain_ms, "fixed_p50_ms": fixed_ms,
-                "roofline_share": share,
+                "chained_ms": chained_ms, "read_bytes": read_bytes, "roofline_share": share,
             }
         )  # fmt: skip
+    if arguments.profile:
+        print(profile_step(recorded, cases[0][1]))
     line = {
         "bench": "recorded-steps",
         "model": Path(arguments.model).name,

@@ -129,11 +129,18 @@ def multiply(
 
     Above 64 rows a product is bound by arithmetic, and the library's is taken.
     """
-    if x.shape[0] <= MAX_SKINNY_ROWS and uses_triton(x):
+    if not uses_triton(x):
+        return matmul.multiply(x, weight, bias, activation, residual)
+    if x.shape[0] <= MAX_SKINNY_ROWS:
         from fimkernels.triton import matmul as kernels
 
         return kernels.multiply(x, weight, bias, activation, residual)
-    return matmul.multiply(x, weight, bias, activation, residual)
+    product = matmul.multiply(x, weight, bias)
+    if activation == "swiglu":
+        product = silu_and_multiply(product)
+    elif activation == "gelu":
+        product = gelu_tanh(product)
+    return product if residual is None else product + residual
 
 
 def add_lora(output: Tensor, x: Tensor, down: Tensor, up: Tensor, tiles: Tensor) -> None:

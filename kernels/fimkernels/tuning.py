@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from importlib import metadata
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -26,6 +27,7 @@ VARIABLE = "FIMSERVE_KERNEL_CACHE"
 SHIPPED = Path(__file__).parent / "tuned"
 """Files that come with the package."""
 
+Result = TypeVar("Result")
 Key = tuple[str | int | bool, ...]
 """What a launch depends on, besides the card and the versions."""
 
@@ -107,8 +109,7 @@ def tune_launch(
     operation: str,
     key: Key,
     candidates: Sequence[Launch],
-    run: Callable[[], object],
-    measure: Callable[[Callable[[], object]], float],
+    measure: Callable[[], float],
 ) -> Launch | None:
     """Measure an operation under several launches and keep the fastest.
 
@@ -118,8 +119,7 @@ def tune_launch(
         operation: Its name.
         key: What the choice depends on.
         candidates: Launches to try.
-        run: Runs the operation once, with a key equal to `key`.
-        measure: Returns the time that an act takes.
+        measure: Runs the operation with a key equal to `key` and returns the time that it takes.
 
     Returns:
         The fastest; None where none could run.
@@ -130,20 +130,37 @@ def tune_launch(
     table, name = find_table(), name_launch(operation, key)
     best: tuple[float, Launch] | None = None
     for launch in candidates:
-        try:
-            with table.on_trial(operation, launch):
-                taken = measure(run)
-        except Exception as error:
-            if not _is_misfit(error):
-                raise
-            logger.debug("%s cannot run as %s: %s", name, launch, error)
-            continue
-        if best is None or taken < best[0]:
+        taken = try_launch(operation, launch, measure)
+        if taken is not None and (best is None or taken < best[0]):
             best = (taken, launch)
     if best is None:
         return None
     table.keep(name, best[1])
     return best[1]
+
+
+def try_launch(operation: str, launch: Launch, act: Callable[[], Result]) -> Result | None:
+    """Return what an act gives while an operation is launched in one way.
+
+    Args:
+        operation: Its name.
+        launch: The way.
+        act: Runs the operation.
+
+    Returns:
+        Its result; None where the card or the compiler cannot launch it so.
+
+    Raises:
+        Exception: Whatever else it fails with.
+    """
+    try:
+        with find_table().on_trial(operation, launch):
+            return act()
+    except Exception as error:
+        if not _is_misfit(error):
+            raise
+        logger.debug("%s cannot run as %s: %s", operation, launch, error)
+        return None
 
 
 def name_launch(operation: str, key: Key) -> str:

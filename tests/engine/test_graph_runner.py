@@ -124,21 +124,24 @@ def test_preemption_with_steps_on_their_way(any_family: LoadedModel) -> None:
 
 
 def test_every_step_of_the_usual_sizes_has_a_bucket() -> None:
-    buckets = list_buckets(max_context_tokens=2304, max_sequences=64)
+    buckets = list_buckets(max_context_tokens=2304, max_sequences=64, max_step_tokens=256)
     assert len(buckets) == len(set(buckets))
     assert {bucket.context_tokens for bucket in buckets} == {512, 1024, 2048, 4096}
-    assert {bucket.num_rows for bucket in buckets if bucket.is_decode} == set(ROWS)
+    assert {bucket.num_rows for bucket in buckets if bucket.layout == "decode"} == {1, 2, 4, 8, 16, 32, 64}
+    assert {bucket.num_rows for bucket in buckets if bucket.layout == "mixed"} == {
+        rows for rows in ROWS if 1 < rows <= 256
+    }
 
 
 @pytest.mark.parametrize(("group", "num_kv_heads"), [(1, 16), (12, 2), (48, 1)])
 def test_buckets_fill_the_card_without_splitting_hairs(group: int, num_kv_heads: int) -> None:
-    for bucket in list_buckets(16384, 64):
+    for bucket in list_buckets(16384, 64, 2048):
         shape = shape_bucket(bucket, group, num_kv_heads)
         assert shape.num_splits >= 1
-        assert bucket.context_tokens // shape.num_splits >= 128
-        assert shape.tile_rows == 1 or not bucket.is_decode
-    lone = shape_bucket(Bucket(1, True, 2048), group, num_kv_heads)
-    assert lone.num_splits == 16
+        assert bucket.context_tokens // shape.num_splits >= 64
+        assert (shape.tile_rows == 1) == (bucket.layout == "decode")
+    lone = shape_bucket(Bucket(1, "decode", 2048), group, num_kv_heads)
+    assert lone.num_splits == 32
 
 
 def test_an_unknown_path_is_refused() -> None:

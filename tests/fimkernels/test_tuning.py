@@ -23,10 +23,10 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LaunchTable:
 
 
 def test_the_fastest_is_kept_on_disk(table: LaunchTable, tmp_path: Path) -> None:
-    def measure(act: object) -> float:
+    def measure() -> float:
         return float(find_launch("multiply", KEY, SLOW).block_n)
 
-    assert tune_launch("multiply", KEY, [SLOW, FAST], lambda: None, measure) == FAST
+    assert tune_launch("multiply", KEY, [SLOW, FAST], measure) == FAST
     assert find_launch("multiply", KEY, SLOW) == FAST
     fresh = LaunchTable(tmp_path / "card.json")
     assert fresh.find(name_launch("multiply", KEY), SLOW) == FAST
@@ -37,21 +37,21 @@ def test_launches_that_do_not_fit_are_left_out(table: LaunchTable) -> None:
     class OutOfResources(Exception):
         pass
 
-    def measure(act: object) -> float:
+    def measure() -> float:
         if find_launch("multiply", KEY, SLOW) == FAST:
             raise OutOfResources
         return 1.0
 
-    assert tune_launch("multiply", KEY, [FAST, SLOW], lambda: None, measure) == SLOW
-    assert tune_launch("multiply", KEY, [FAST], lambda: None, measure) is None
+    assert tune_launch("multiply", KEY, [FAST, SLOW], measure) == SLOW
+    assert tune_launch("multiply", KEY, [FAST], measure) is None
 
 
 def test_another_failure_is_raised_and_ends_the_trial(table: LaunchTable) -> None:
-    def measure(act: object) -> float:
+    def measure() -> float:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        tune_launch("multiply", KEY, [FAST], lambda: None, measure)
+        tune_launch("multiply", KEY, [FAST], measure)
     assert find_launch("multiply", KEY, SLOW) == SLOW
 
 

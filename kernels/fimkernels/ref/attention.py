@@ -45,7 +45,8 @@ def paged_attention(
         tiles: Which rows belong to which sequence.
         scale: Factor of the scores.
         block_tokens: Tokens in a block.
-        tile_rows: Most rows of a tile.
+        tile_rows: Most rows of a tile; 1 promises that each sequence has one row, whose key is the
+            only one of its sequence that this step writes.
         window: How many tokens a token sees, itself included; None = all before it.
         num_splits: Parts that the keys of a tile are read in at the same time; says nothing here.
 

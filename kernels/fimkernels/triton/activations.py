@@ -11,6 +11,7 @@ import triton.language as tl
 from torch import Tensor
 
 from fimkernels.outputs import empty_output
+from fimkernels.triton.early_launch import await_inputs, launches_early, release_next
 
 BLOCK = 1024
 
@@ -26,7 +27,12 @@ def gelu(x):
 
 
 @triton.jit
-def activate_kernel(output, x, size, x_stride, IS_GATED: tl.constexpr, BLOCK: tl.constexpr):
+def activate_kernel(
+    output, x, size, x_stride,
+    IS_GATED: tl.constexpr, BLOCK: tl.constexpr, EARLY: tl.constexpr,
+):  # fmt: skip
+    release_next(EARLY)
+    await_inputs(EARLY)
     row = tl.program_id(0).to(tl.int64)
     column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     inside = column < size
@@ -52,8 +58,10 @@ def gelu_tanh(x: Tensor) -> Tensor:
 def _launch(x: Tensor, size: int, is_gated: bool) -> Tensor:
     num_rows = x.shape[0]
     output = empty_output((num_rows, size), x.dtype, x.device)
+    early = launches_early(x.device.type)
     if num_rows:
         activate_kernel[(num_rows, triton.cdiv(size, BLOCK))](
-            output, x, size, x.stride(0), IS_GATED=is_gated, BLOCK=BLOCK, num_warps=4
-        )
+            output, x, size, x.stride(0),
+            IS_GATED=is_gated, BLOCK=BLOCK, EARLY=early, num_warps=4, launch_pdl=early,
+        )  # fmt: skip
     return output

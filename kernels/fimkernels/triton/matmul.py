@@ -4,8 +4,8 @@ Few rows make the product a matter of reading the weights once. Each program tak
 matrix and walks along them in 16-byte loads; where the matrix is too small to fill the card, the
 inner axis is split and a second kernel adds the parts, in a fixed order, so results repeat. Rows of
 the matrix are the long side of the product (W x^T, not x W^T): 64 of them fill Hopper's matrix
-unit, which 16 rows of x would not. One row of x is multiplied and summed without it. Codes become
-numbers in registers; a scale is applied to the sums of its group, not to the weights.
+unit, which 16 rows of x would not. One row of x has a kernel of its own, `row_product.py`. Codes
+become numbers in registers; a scale is applied to the sums of its group, not to the weights.
 Meaning: `ref/matmul.py`; forms: `packed_weight.py`.
 """
 
@@ -20,6 +20,9 @@ from fimkernels.outputs import empty_output
 from fimkernels.packed_weight import PackedWeight
 from fimkernels.ref.matmul import Activation
 from fimkernels.triton.activations import gelu, silu
+from fimkernels.triton.early_launch import await_inputs, launches_early, release_next
+from fimkernels.triton.row_product import multiply_row_kernel
+from fimkernels.triton.widening import widen_codes
 from fimkernels.tuning import Key, Launch, find_launch
 
 MAX_ROWS = 64
@@ -27,40 +30,18 @@ MAX_ROWS = 64
 
 
 @triton.jit
-def widen_codes(codes, kind: tl.constexpr, FORM: tl.constexpr):
-    """Return codes as numbers of x's type; every code is exact in bf16."""
-    if FORM == "dense":
-        return codes
-    if FORM == "fp8":
-        return codes.to(tl.float16).to(kind)
-    return codes.to(kind)
-
-
-@triton.jit
-def sum_tile(
-    acc, codes, x, scale,
-    IS_SCALED: tl.constexpr, USES_DOT: tl.constexpr, PRECISION: tl.constexpr,
-):  # fmt: skip
-    """Add one tile of the product to the sums: [N, M] by the matrix unit, else [N, K] unsummed."""
-    if USES_DOT:
-        if IS_SCALED:
-            acc += tl.dot(codes, x, input_precision=PRECISION) * scale[:, None]
-        else:
-            acc = tl.dot(codes, x, acc, input_precision=PRECISION)
-    else:
-        product = codes.to(tl.float32) * x.to(tl.float32)
-        if IS_SCALED:
-            product *= scale[:, None]
-        acc += product
-    return acc
+def sum_tile(acc, codes, x, scale, IS_SCALED: tl.constexpr, PRECISION: tl.constexpr):
+    """Return the sums [N, M] with one tile's products added."""
+    if IS_SCALED:
+        return acc + tl.dot(codes, x, input_precision=PRECISION) * scale[:, None]
+    return tl.dot(codes, x, acc, input_precision=PRECISION)
 
 
 @triton.jit
 def add_products(
     acc, x, codes, scales, row, is_row, token, num_tokens, x_stride,
     size, num_groups, group, first_step, last_step,
-    FORM: tl.constexpr, USES_DOT: tl.constexpr, IS_EVEN: tl.constexpr,
-    BLOCK_K: tl.constexpr, PRECISION: tl.constexpr,
+    FORM: tl.constexpr, IS_EVEN: tl.constexpr, BLOCK_K: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     """Add to the sums what the steps of the inner axis give for some rows of the matrix."""
     kind: tl.constexpr = x.dtype.element_ty
@@ -85,19 +66,15 @@ def add_products(
             scale = tl.load(scales + row * num_groups + start // group, mask=is_row, other=0.0)
         for part in tl.static_range(2 if FORM == "int4" else 1):
             inner = column + part * HALF
-            if USES_DOT:
-                source = x + token[None, :] * x_stride + inner[:, None]
-                inside = is_token[None, :] & (inner < size)[:, None]
-            else:
-                source = x + token[:, None] * x_stride + inner[None, :]
-                inside = is_token[:, None] & (inner < size)[None, :]
+            source = x + token[None, :] * x_stride + inner[:, None]
+            inside = is_token[None, :] & (inner < size)[:, None]
             values = tl.load(source, mask=inside, other=0.0)
             if FORM == "int4":
                 nibbles = (read >> (4 * part)) & 0xF
                 weights = (nibbles.to(tl.float32) - 8.0).to(kind)
             else:
                 weights = widen_codes(read, kind, FORM)
-            acc = sum_tile(acc, weights, values, scale, FORM != "dense", USES_DOT, PRECISION)
+            acc = sum_tile(acc, weights, values, scale, FORM != "dense", PRECISION)
     return acc
 
 
@@ -107,9 +84,11 @@ def multiply_kernel(
     num_tokens, num_rows, size, num_groups, group, steps_each, x_stride, residual_stride,
     FORM: tl.constexpr, ACTIVATION: tl.constexpr, HAS_BIAS: tl.constexpr,
     HAS_RESIDUAL: tl.constexpr, IS_PARTIAL: tl.constexpr, IS_EVEN: tl.constexpr,
-    USES_DOT: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
-    BLOCK_K: tl.constexpr, PRECISION: tl.constexpr,
+    BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
+    PRECISION: tl.constexpr, EARLY: tl.constexpr,
 ):  # fmt: skip
+    release_next(EARLY)
+    await_inputs(EARLY)
     split = tl.program_id(1)
     column = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
     is_column = column < num_rows
@@ -118,15 +97,12 @@ def multiply_kernel(
     num_steps = tl.cdiv(size, BLOCK_K)
     first_step = split * steps_each
     last_step = tl.minimum(first_step + steps_each, num_steps)
-    WIDTH: tl.constexpr = BLOCK_M if USES_DOT else (BLOCK_K // 2 if FORM == "int4" else BLOCK_K)
-    acc = tl.zeros([BLOCK_N, WIDTH], tl.float32)
+    acc = tl.zeros([BLOCK_N, BLOCK_M], tl.float32)
     acc = add_products(
         acc, x, codes, scales, row, is_column, token, num_tokens, x_stride,
         size, num_groups, group, first_step, last_step,
-        FORM, USES_DOT, IS_EVEN, BLOCK_K, PRECISION,
+        FORM, IS_EVEN, BLOCK_K, PRECISION,
     )  # fmt: skip
-    if not USES_DOT:
-        acc = tl.sum(acc, 1)[:, None]
     inside = is_column[:, None] & (token < num_tokens)[None, :]
     place = token[None, :].to(tl.int64) * num_rows + row[:, None]  # [N, M]
     if IS_PARTIAL:
@@ -135,14 +111,12 @@ def multiply_kernel(
         if HAS_BIAS:
             acc += tl.load(bias + row, mask=is_column, other=0.0).to(tl.float32)[:, None]
         if ACTIVATION == "swiglu":
-            up = tl.zeros([BLOCK_N, WIDTH], tl.float32)
+            up = tl.zeros([BLOCK_N, BLOCK_M], tl.float32)
             up = add_products(
                 up, x, codes, scales, row + num_rows, is_column, token, num_tokens, x_stride,
                 size, num_groups, group, first_step, last_step,
-                FORM, USES_DOT, IS_EVEN, BLOCK_K, PRECISION,
+                FORM, IS_EVEN, BLOCK_K, PRECISION,
             )  # fmt: skip
-            if not USES_DOT:
-                up = tl.sum(up, 1)[:, None]
             if HAS_BIAS:
                 up += tl.load(bias + num_rows + row, mask=is_column, other=0.0).to(tl.float32)[
                     :, None
@@ -160,8 +134,10 @@ def multiply_kernel(
 def finish_kernel(
     output, parts, bias, residual, num_tokens, num_columns, part_columns, residual_stride,
     NUM_SPLITS: tl.constexpr, ACTIVATION: tl.constexpr, HAS_BIAS: tl.constexpr,
-    HAS_RESIDUAL: tl.constexpr, BLOCK: tl.constexpr,
+    HAS_RESIDUAL: tl.constexpr, BLOCK: tl.constexpr, EARLY: tl.constexpr,
 ):  # fmt: skip
+    release_next(EARLY)
+    await_inputs(EARLY)
     token = tl.program_id(0).to(tl.int64)
     column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     inside = column < num_columns
@@ -204,6 +180,10 @@ def multiply(
     if num_tokens == 0:
         return output
     launch = choose_launch(x, weight)
+    if num_tokens == 1:
+        _multiply_row(output, x, weight, bias, activation, residual, launch)
+        return output
+    early = launches_early(x.device.type)
     block_k = fit_block_k(weight, launch.block_k)
     num_steps = triton.cdiv(size, block_k)
     steps_each = triton.cdiv(num_steps, min(launch.num_splits, num_steps))
@@ -222,10 +202,9 @@ def multiply(
         x.stride(0), residual_stride,
         FORM=weight.form, ACTIVATION="none" if is_partial else activation,
         HAS_BIAS=bias is not None, HAS_RESIDUAL=residual is not None, IS_PARTIAL=is_partial,
-        IS_EVEN=size % block_k == 0, USES_DOT=num_tokens > 1,
-        BLOCK_M=1 if num_tokens == 1 else max(16, triton.next_power_of_2(num_tokens)),
-        BLOCK_N=launch.block_n, BLOCK_K=block_k, PRECISION="ieee",
-        num_warps=launch.num_warps, num_stages=launch.num_stages,
+        IS_EVEN=size % block_k == 0, BLOCK_M=block_rows(num_tokens),
+        BLOCK_N=launch.block_n, BLOCK_K=block_k, PRECISION="ieee", EARLY=early,
+        num_warps=launch.num_warps, num_stages=launch.num_stages, launch_pdl=early,
     )  # fmt: skip
     if is_partial:
         block = min(1024, triton.next_power_of_2(num_columns))
@@ -233,38 +212,78 @@ def multiply(
             output, target, x if bias is None else bias, x if residual is None else residual,
             num_tokens, num_columns, weight.num_rows, residual_stride,
             NUM_SPLITS=num_splits, ACTIVATION=activation, HAS_BIAS=bias is not None,
-            HAS_RESIDUAL=residual is not None, BLOCK=block, num_warps=4,
+            HAS_RESIDUAL=residual is not None, BLOCK=block, EARLY=early,
+            num_warps=4, launch_pdl=early,
         )  # fmt: skip
     return output
 
 
+def _multiply_row(
+    output: Tensor,
+    x: Tensor,
+    weight: PackedWeight,
+    bias: Tensor | None,
+    activation: Activation,
+    residual: Tensor | None,
+    launch: Launch,
+) -> None:
+    num_columns = output.shape[1]
+    early = launches_early(x.device.type)
+    multiply_row_kernel[(triton.cdiv(num_columns, launch.block_n),)](
+        output, x, weight.codes, x if weight.scales is None else weight.scales,
+        x if bias is None else bias, x if residual is None else residual,
+        num_columns, weight.group,
+        SIZE=weight.num_columns, FORM=weight.form, ACTIVATION=activation,
+        HAS_BIAS=bias is not None, HAS_RESIDUAL=residual is not None,
+        BLOCK_N=launch.block_n, BLOCK_K=fit_block_k(weight, launch.block_k), EARLY=early,
+        num_warps=launch.num_warps, launch_pdl=early,
+    )  # fmt: skip
+
+
+def block_rows(num_tokens: int) -> int:
+    """Return the rows of x that a product is compiled for: the matrix unit takes 16 at least."""
+    return 1 if num_tokens == 1 else max(16, triton.next_power_of_2(num_tokens))
+
+
 def launch_key(x: Tensor, weight: PackedWeight) -> Key:
     """Return what the launch of a product depends on."""
-    rows = triton.next_power_of_2(x.shape[0])
+    rows = block_rows(x.shape[0])
     return (weight.form, str(x.dtype), rows, weight.num_rows, weight.num_columns, weight.group)
 
 
 def choose_launch(x: Tensor, weight: PackedWeight) -> Launch:
     """Return how to launch a product; the default is a guess for a card of 132 processors."""
-    # One row is summed in registers, which a tile of 64 x 128 codes overflows.
-    block_n = 16 if x.shape[0] == 1 else 64
-    num_programs = triton.cdiv(weight.num_rows, block_n)
-    num_splits = max(1, min(8, 264 // num_programs))
-    default = Launch(block_n, block_k=128, num_splits=num_splits, num_warps=4, num_stages=3)
+    if x.shape[0] == 1:
+        default = Launch(block_n=2, block_k=2048, num_warps=8)
+    else:
+        num_splits = max(1, min(8, 264 // triton.cdiv(weight.num_rows, 64)))
+        is_wide = x.element_size() > 2  # fp32 tiles fill the shared memory sooner
+        default = Launch(64, 64 if is_wide else 128, num_splits, 4, 2 if is_wide else 4)
     return find_launch("multiply", launch_key(x, weight), default)
 
 
-def list_launches(weight: PackedWeight) -> list[Launch]:
-    """Return the launches that are worth measuring for a matrix."""
-    block_ks = [weight.group] if weight.form == "int4" else [64, 128, 256]
+def list_launches(weight: PackedWeight, num_tokens: int) -> list[Launch]:
+    """Return the launches that are worth measuring for a matrix and some rows."""
+    if num_tokens == 1:
+        return [
+            Launch(block_n, block_k, num_warps=num_warps)
+            for block_n, block_k, num_warps in (
+                (2, 2048, 8), (2, 2048, 4), (4, 2048, 8), (2, 1024, 4), (4, 1024, 4),
+                (2, 512, 2), (4, 512, 4), (8, 512, 4), (8, 1024, 8),
+            )
+        ]  # fmt: skip
+    num_columns = weight.num_rows
     return [
         Launch(block_n, block_k, num_splits, num_warps, num_stages)
-        for block_n in (16, 32, 64, 128)
-        for block_k in block_ks
+        for block_n, block_k, num_warps, num_stages in (
+            (32, 128, 4, 4), (32, 256, 4, 3), (64, 64, 4, 5), (64, 128, 4, 3), (64, 128, 4, 5),
+            (64, 256, 8, 3), (128, 64, 4, 4), (128, 128, 8, 3),
+        )
         for num_splits in (1, 2, 4, 8)
-        for num_warps, num_stages in ((4, 3), (4, 5), (8, 3))
-        if 64 <= triton.cdiv(weight.num_rows, block_n) * num_splits <= 4096
-    ]
+        if 100 <= triton.cdiv(num_columns, block_n) * num_splits <= 700 or (
+            num_splits == 1 and num_columns > 700 * block_n
+        )
+    ]  # fmt: skip
 
 
 def fit_block_k(weight: PackedWeight, block_k: int) -> int:

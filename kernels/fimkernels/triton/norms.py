@@ -11,14 +11,17 @@ import triton.language as tl
 from torch import Tensor
 
 from fimkernels.outputs import empty_output
+from fimkernels.triton.early_launch import await_inputs, launches_early, release_next
 
 
 @triton.jit
 def add_norm_kernel(
     normed, total, x, residual, weight, bias,
     size, x_stride, residual_stride, eps,
-    HAS_RESIDUAL: tl.constexpr, IS_LAYER: tl.constexpr, BLOCK: tl.constexpr,
+    HAS_RESIDUAL: tl.constexpr, IS_LAYER: tl.constexpr, BLOCK: tl.constexpr, EARLY: tl.constexpr,
 ):  # fmt: skip
+    release_next(EARLY)
+    await_inputs(EARLY)
     row = tl.program_id(0).to(tl.int64)
     columns = tl.arange(0, BLOCK)
     inside = columns < size
@@ -67,11 +70,12 @@ def _launch(
     if num_rows == 0:
         return normed, total
     block = triton.next_power_of_2(size)
+    early = launches_early(x.device.type)
     add_norm_kernel[(num_rows,)](
         normed, total, x, x if residual is None else residual, weight,
         weight if bias is None else bias,
         size, x.stride(0), 0 if residual is None else residual.stride(0), eps,
         HAS_RESIDUAL=residual is not None, IS_LAYER=bias is not None, BLOCK=block,
-        num_warps=max(1, min(8, block // 512)),
+        EARLY=early, num_warps=max(1, min(8, block // 512)), launch_pdl=early,
     )  # fmt: skip
     return normed, total

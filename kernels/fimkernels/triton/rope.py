@@ -14,6 +14,7 @@ import triton.language as tl
 from torch import Tensor
 
 from fimkernels.outputs import empty_output
+from fimkernels.triton.early_launch import await_inputs, launches_early, release_next
 
 MAX_HEADS = 8
 """Heads per program."""
@@ -24,8 +25,10 @@ def rotate_and_store_kernel(
     queries, keys_values, projected, bias, cosines, sines, slots,
     num_heads, num_kv_heads, value_offset, projected_stride, rotation_stride,
     HAS_BIAS: tl.constexpr, HAS_ROTATION: tl.constexpr,
-    HEAD_DIM: tl.constexpr, BLOCK_D: tl.constexpr, HEADS: tl.constexpr,
+    HEAD_DIM: tl.constexpr, BLOCK_D: tl.constexpr, HEADS: tl.constexpr, EARLY: tl.constexpr,
 ):  # fmt: skip
+    release_next(EARLY)
+    await_inputs(EARLY)
     token = tl.program_id(0).to(tl.int64)
     head = tl.program_id(1) * HEADS + tl.arange(0, HEADS)  # [HEADS]
     column = tl.arange(0, BLOCK_D)
@@ -86,11 +89,12 @@ def rotate_and_store(
     cosines, sines = (projected, projected) if rotation is None else rotation
     num_all = num_heads + 2 * num_kv_heads
     heads = min(MAX_HEADS, triton.next_power_of_2(num_all))
+    early = launches_early(projected.device.type)
     rotate_and_store_kernel[(num_tokens, triton.cdiv(num_all, heads))](
         queries, keys_values, projected, projected if bias is None else bias, cosines, sines, slots,
         num_heads, num_kv_heads, keys_values.stride(0), projected.stride(0), cosines.stride(0),
         HAS_BIAS=bias is not None, HAS_ROTATION=rotation is not None,
         HEAD_DIM=head_dim, BLOCK_D=triton.next_power_of_2(head_dim), HEADS=heads,
-        num_warps=2,
+        EARLY=early, num_warps=2, launch_pdl=early,
     )  # fmt: skip
     return queries
