@@ -12,6 +12,7 @@ from typing import Literal
 
 from fimkernels.tiles import count_tiles
 from fimserve.engine.step_plan import WorkItem
+from fimserve.models import MAX_LONE_ROWS
 
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 384, 512, 768, 1024, 1536, 2048)
 """Rows of the buckets; larger steps are computed as they come."""
@@ -24,12 +25,12 @@ NUM_FINE_ROWS = 64
 apart."""
 PROMPT_TILE_ROWS = 64
 """Query rows, times the heads that share a key head, of a tile in a piece of a prompt."""
-NUM_PROMPT_PROGRAMS, NUM_DECODE_PROGRAMS = 264, 528
+NUM_PROGRAMS, NUM_LONE_PROGRAMS = 264, 528
 """Programs that attention should consist of: two for each of an H100's 132 processors, or four
-where each is small."""
-MIN_PROMPT_SPLIT_TOKENS, MIN_DECODE_SPLIT_TOKENS = 128, 64
+where one or two tokens are decoded and each program is small."""
+MIN_SPLIT_TOKENS, MIN_LONE_SPLIT_TOKENS = 128, 64
 """Keys that are worth a program of their own."""
-MAX_PROMPT_SPLITS, MAX_DECODE_SPLITS = 16, 32
+MAX_SPLITS, MAX_LONE_SPLITS = 16, 32
 """Parts that are worth joining again; each costs a row of fp32 for each row of the step."""
 
 Layout = Literal["decode", "lone", "mixed"]
@@ -105,18 +106,18 @@ def shape_bucket(bucket: Bucket, group: int, num_kv_heads: int) -> BucketShape:
     Returns:
         Sizes of its tiles.
     """
-    if bucket.layout == "decode":
-        wanted = -(-NUM_DECODE_PROGRAMS // (bucket.num_rows * num_kv_heads))
-        most = bucket.context_tokens // MIN_DECODE_SPLIT_TOKENS
-        return BucketShape(1, bucket.num_rows, max(1, min(wanted, most, MAX_DECODE_SPLITS)))
-    tile_rows = max(2, PROMPT_TILE_ROWS // group)
+    if bucket.layout == "decode" and bucket.num_rows <= MAX_LONE_ROWS:
+        wanted = -(-NUM_LONE_PROGRAMS // (bucket.num_rows * num_kv_heads))
+        most = bucket.context_tokens // MIN_LONE_SPLIT_TOKENS
+        return BucketShape(1, bucket.num_rows, max(1, min(wanted, most, MAX_LONE_SPLITS)))
+    tile_rows = 1 if bucket.layout == "decode" else max(2, PROMPT_TILE_ROWS // group)
     num_runs = 1 if bucket.layout == "lone" else MAX_SEQUENCES
     num_tiles = count_tiles(bucket.num_rows, num_runs + 1, tile_rows)  # padding is a run too
     # Tiles that are padding do nothing, so only those of a few sequences are counted on.
     num_busy = -(-bucket.num_rows // tile_rows)
-    wanted = -(-NUM_PROMPT_PROGRAMS // (num_busy * num_kv_heads))
-    most = bucket.context_tokens // MIN_PROMPT_SPLIT_TOKENS
-    return BucketShape(tile_rows, num_tiles, max(1, min(wanted, most, MAX_PROMPT_SPLITS)))
+    wanted = -(-NUM_PROGRAMS // (num_busy * num_kv_heads))
+    most = bucket.context_tokens // MIN_SPLIT_TOKENS
+    return BucketShape(tile_rows, num_tiles, max(1, min(wanted, most, MAX_SPLITS)))
 
 
 def list_buckets(max_context_tokens: int, max_sequences: int, max_step_tokens: int) -> list[Bucket]:

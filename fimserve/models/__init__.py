@@ -19,7 +19,7 @@ from fimserve.models.errors import (
 )
 from fimserve.models.export import export_checkpoint
 from fimserve.models.forward_batch import ForwardBatch, Piece, Segment
-from fimserve.models.fused_forward import FusedForward
+from fimserve.models.fused_forward import MAX_LONE_ROWS, FusedForward
 from fimserve.models.gpt_bigcode_config import GptBigCodeConfig
 from fimserve.models.kv_pool import KvPool, KvStore
 from fimserve.models.llama_config import LlamaConfig
@@ -32,6 +32,7 @@ from fimserve.models.resolve import resolve_model
 from fimserve.models.starcoder2_config import Starcoder2Config
 
 __all__ = [
+    "MAX_LONE_ROWS",
     "Adapter",
     "AdapterMismatch",
     "BrokenCheckpoint",

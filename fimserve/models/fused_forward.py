@@ -16,6 +16,7 @@ from torch import Tensor
 
 from fimkernels import ops
 from fimkernels.packed_weight import PackedWeight, pack_dense, pack_int8
+from fimkernels.ref.matmul import NormOf
 from fimserve.models.causal_model import CausalModel
 from fimserve.models.errors import UnsupportedModel
 from fimserve.models.feed_forward import GatedFeedForward
@@ -26,15 +27,18 @@ from fimserve.models.matrix import DenseMatrix, Matrix
 from fimserve.models.norms import LayerNorm, Norm, RmsNorm
 from fimserve.models.packed_step import PackedStep
 
+MAX_LONE_ROWS = 2
+"""Rows up to which decoded tokens take their attention from the projection on."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    attention_norm: Norm
+    attention_norm: NormOf
     projection: PackedWeight
     projection_bias: Tensor | None
     output: PackedWeight
     output_bias: Tensor | None
-    feed_forward_norm: Norm
+    feed_forward_norm: NormOf
     up: PackedWeight
     up_bias: Tensor | None
     down: PackedWeight
@@ -56,10 +60,10 @@ class FusedForward:
         self._model, self._pool = model, pool
         self._layers = [
             _Layer(
-                block.attention_norm,
+                _norm_of(block.attention_norm),
                 *_pack(block.attention.projection),
                 *_pack(block.attention.output),
-                block.feed_forward_norm,
+                _norm_of(block.feed_forward_norm),
                 *_pack(block.feed_forward.linears[0]),
                 *_pack(block.feed_forward.linears[1]),
                 "swiglu" if isinstance(block.feed_forward, GatedFeedForward) else "gelu",
@@ -67,6 +71,7 @@ class FusedForward:
             for block in model.parts.blocks
         ]
         self._rotations = _tabulate_rotations(model)
+        self._norm = _norm_of(model.parts.norm)
         head = model.parts.head
         self._head = _pack_matrix((model.parts.tokens if head is None else head).matrix)
 
@@ -87,8 +92,7 @@ class FusedForward:
         Returns:
             Unnormalised log-probabilities.
         """
-        model, pool = self._model, self._pool
-        config, parts = model.config, model.parts
+        parts = self._model.parts
         hidden = parts.tokens(step.token_ids)
         if parts.positions is not None:
             hidden = hidden + parts.positions(step.positions)
@@ -96,38 +100,88 @@ class FusedForward:
         if self._rotations is not None:
             cosines, sines = self._rotations.index_select(0, step.positions).chunk(2, dim=1)
             rotation = (cosines, sines)
-        scale = config.head_dim**-0.5 if config.attention_scale is None else config.attention_scale
+        if len(hidden) <= ops.MAX_SKINNY_ROWS:
+            hidden = self._compute_few(hidden, step, rotation)
+        else:
+            hidden = self._compute_many(hidden, step, rotation)
+        if len(hidden) > 1:
+            hidden = hidden.index_select(0, step.score_rows)
+        return ops.multiply(hidden, self._head, norm=self._norm)
+
+    def _compute_few(
+        self, hidden: Tensor, step: PackedStep, rotation: tuple[Tensor, Tensor] | None
+    ) -> Tensor:
+        """Norms belong to the products behind them, sums to those in front: fewest launches."""
+        for number, layer in enumerate(self._layers):
+            projected = ops.multiply(hidden, layer.projection, norm=layer.attention_norm)
+            gathered = self._attend(number, projected, step, rotation)
+            hidden = ops.multiply(gathered, layer.output, layer.output_bias, residual=hidden)
+            inner = ops.multiply(
+                hidden, layer.up, layer.up_bias, layer.activation, norm=layer.feed_forward_norm
+            )
+            hidden = ops.multiply(inner, layer.down, layer.down_bias, residual=hidden)
+        return hidden
+
+    def _compute_many(
+        self, hidden: Tensor, step: PackedStep, rotation: tuple[Tensor, Tensor] | None
+    ) -> Tensor:
+        """Products are the library's; sums belong to the norms behind them: fewest bytes moved."""
         change: Tensor | None = None
         for number, layer in enumerate(self._layers):
             normed, hidden = _add_norm(layer.attention_norm, hidden, change)
             projected = ops.multiply(normed, layer.projection)
-            keys_values = pool.rows[number]
-            queries = ops.rotate_and_store(
+            gathered = self._attend(number, projected, step, rotation)
+            change = ops.multiply(gathered, layer.output, layer.output_bias)
+            normed, hidden = _add_norm(layer.feed_forward_norm, hidden, change)
+            inner = ops.multiply(normed, layer.up, layer.up_bias, layer.activation)
+            change = ops.multiply(inner, layer.down, layer.down_bias)
+        return hidden if change is None else hidden + change
+
+    def _attend(
+        self,
+        number: int,
+        projected: Tensor,
+        step: PackedStep,
+        rotation: tuple[Tensor, Tensor] | None,
+    ) -> Tensor:
+        """Store a layer's keys and values; return what its tokens gather."""
+        config, pool = self._model.config, self._pool
+        layer, keys_values = self._layers[number], pool.rows[number]
+        scale = config.head_dim**-0.5 if config.attention_scale is None else config.attention_scale
+        if (
+            step.tile_rows == 1
+            and len(projected) <= MAX_LONE_ROWS
+            and config.num_heads == config.num_kv_heads
+        ):
+            return ops.decode_attention(
                 projected,
                 layer.projection_bias,
                 rotation,
                 keys_values,
                 step.slots,
-                config.num_heads,
-            )
-            gathered = ops.paged_attention(
-                queries,
-                keys_values,
                 step.positions,
                 step.tables,
                 step.tiles,
                 scale=scale,
                 block_tokens=pool.block_tokens,
-                tile_rows=step.tile_rows,
                 window=config.sliding_window,
                 num_splits=step.num_splits,
             )
-            change = ops.multiply(gathered, layer.output, layer.output_bias)
-            normed, hidden = _add_norm(layer.feed_forward_norm, hidden, change)
-            inner = ops.multiply(normed, layer.up, layer.up_bias, layer.activation)
-            change = ops.multiply(inner, layer.down, layer.down_bias)
-        normed, _ = _add_norm(parts.norm, hidden, change)
-        return ops.multiply(normed.index_select(0, step.score_rows), self._head)
+        queries = ops.rotate_and_store(
+            projected, layer.projection_bias, rotation, keys_values, step.slots, config.num_heads
+        )
+        return ops.paged_attention(
+            queries,
+            keys_values,
+            step.positions,
+            step.tables,
+            step.tiles,
+            scale=scale,
+            block_tokens=pool.block_tokens,
+            tile_rows=step.tile_rows,
+            window=config.sliding_window,
+            num_splits=step.num_splits,
+        )
 
 
 def _tabulate_rotations(model: CausalModel) -> Tensor | None:
@@ -137,13 +191,20 @@ def _tabulate_rotations(model: CausalModel) -> Tensor | None:
     return None if rotation is None else torch.cat(rotation, dim=1)
 
 
-def _add_norm(norm: Norm, hidden: Tensor, change: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Return the normed sum and the sum."""
+def _norm_of(norm: Norm) -> NormOf:
+    """Return a norm in the form that the kernels take."""
     if isinstance(norm, RmsNorm):
-        return ops.add_rms_norm(hidden, change, norm.weight, norm.eps)
+        return NormOf(norm.weight, None, norm.eps)
     if isinstance(norm, LayerNorm):
-        return ops.add_layer_norm(hidden, change, norm.weight, norm.bias, norm.eps)
+        return NormOf(norm.weight, norm.bias, norm.eps)
     raise UnsupportedModel(f"no kernel for {type(norm).__name__}")
+
+
+def _add_norm(norm: NormOf, hidden: Tensor, change: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return the normed sum and the sum."""
+    if norm.bias is None:
+        return ops.add_rms_norm(hidden, change, norm.weight, norm.eps)
+    return ops.add_layer_norm(hidden, change, norm.weight, norm.bias, norm.eps)
 
 
 def _pack(linear: Linear) -> tuple[PackedWeight, Tensor | None]:

@@ -153,7 +153,7 @@ def list_attention(shape: ModelShape) -> Iterator[Case]:
     group = shape.num_heads // shape.num_kv_heads
     heads = (shape.num_kv_heads, shape.head_dim)
     for name, context, new, count in (
-        ("decode", 2047, 1, 1), ("decode", 2047, 1, 16), ("decode", 2047, 1, 64),
+        ("decode", 2047, 1, 4), ("decode", 2047, 1, 16), ("decode", 2047, 1, 64),
         ("keystroke", 2032, 16, 1), ("prompt", 0, 2048, 1), ("prompt", 1536, 512, 1),
     ):  # fmt: skip
         tile_rows = 1 if new == 1 else max(1, 64 // group)
@@ -173,8 +173,7 @@ def list_attention(shape: ModelShape) -> Iterator[Case]:
         queries = randn(count * new, shape.num_heads, shape.head_dim)
         positions = torch.arange(context, context + new, device="cuda").repeat(count)
         programs = count * per_sequence * shape.num_kv_heads
-        wanted, most = (528, 32) if new == 1 else (264, 16)
-        num_splits = max(1, min(most, -(-wanted // programs)))
+        num_splits = max(1, min(16, -(-264 // programs)))
         kv_bytes = 4 * count * (context + new) * shape.num_kv_heads * shape.head_dim
         runs: list[Callable[[], object]] = [
             functools.partial(
@@ -185,19 +184,55 @@ def list_attention(shape: ModelShape) -> Iterator[Case]:
             for memory in randn(count_copies(kv_bytes), 2, slots, *heads)
         ]  # fmt: skip
         block_m = max(16, triton.next_power_of_2(tile_rows * group))
-        block_m = 1 if new == group == 1 else block_m
         choice = Choice(
             "attention",
             (str(KIND), shape.head_dim, block_m, tile_rows == 1, num_splits > 1),
             [
                 Launch(block_n=block_n, num_warps=warps, num_stages=stages)
-                for block_n in ((16, 32, 64) if new == 1 else (32, 64, 128))
-                for warps in ((2, 4, 8) if new == 1 else (4, 8))
+                for block_n in (32, 64, 128)
+                for warps in (4, 8)
                 for stages in (2, 3)
             ],
         )
         moved = kv_bytes + 2 * 2 * queries.numel()
         yield Case(f"attention {name} {context}+{new} x{count}", moved, runs, choice)
+
+
+def list_decoding(shape: ModelShape) -> Iterator[Case]:
+    """Yield attention of one and two decoded tokens from their projection on."""
+    heads = (shape.num_heads, shape.head_dim)
+    if shape.num_heads != shape.num_kv_heads:
+        return
+    context = 2047
+    max_blocks = (context + 1) // BLOCK_TOKENS
+    for count in (1, 2):
+        moved = 4 * count * (context + 1) * shape.num_heads * shape.head_dim
+        num_splits = min(32, -(-528 // (count * shape.num_heads)))
+        angles = randn(count, shape.head_dim)
+        tables = torch.randperm(count * max_blocks, device="cuda").int().view(count, -1)
+        positions = torch.full((count,), context, device="cuda")
+        runs: list[Callable[[], object]] = [
+            functools.partial(
+                ops.decode_attention, randn(count, 3 * shape.num_heads * shape.head_dim), None,
+                (angles, angles), memory,
+                tables[:, -1].long() * BLOCK_TOKENS + BLOCK_TOKENS - 1, positions, tables,
+                torch.tensor([(n, n, 1) for n in range(count)], dtype=torch.int32, device="cuda"),
+                scale=shape.head_dim**-0.5, block_tokens=BLOCK_TOKENS, num_splits=num_splits,
+            )
+            for memory in randn(
+                count_copies(moved), 2, count * max_blocks * BLOCK_TOKENS, *heads
+            )
+        ]  # fmt: skip
+        choice = Choice(
+            "decode_attention",
+            (str(KIND), shape.head_dim, num_splits > 1),
+            [
+                Launch(block_n=block_n, num_warps=warps)
+                for block_n in (16, 32, 64)
+                for warps in (2, 4, 8)
+            ],
+        )
+        yield Case(f"decode_attention {context}+1 x{count}", moved, runs, choice)
 
 
 def list_small(shape: ModelShape) -> Iterator[Case]:
@@ -249,23 +284,27 @@ def list_cases(shape: ModelShape) -> Iterator[Case]:
     """Yield every operation that is timed."""
     yield from list_products(shape)
     yield from list_attention(shape)
+    yield from list_decoding(shape)
     yield from list_small(shape)
 
 
-def compile_part(name: str, part: int, num_parts: int) -> None:
-    """Run every num_parts-th choice once under each of its launches, so that all are compiled."""
-    choices = (case for case in list_cases(SHAPES[name]) if case.choice is not None)
-    for number, case in enumerate(choices):
-        if number % num_parts == part and case.choice is not None:
-            for launch in case.choice.candidates:
+def compile_part(name: str, only: str, part: int, num_parts: int) -> None:
+    """Run every num_parts-th launch of each choice once, so that all are compiled."""
+    number = 0
+    for case in list_cases(SHAPES[name]):
+        if case.choice is None or not case.name.startswith(only):
+            continue
+        for launch in case.choice.candidates:
+            number += 1
+            if number % num_parts == part:
                 try_launch(case.choice.operation, launch, case.runs[0])
 
 
-def compile_all(name: str, num_jobs: int) -> None:
+def compile_all(name: str, only: str, num_jobs: int) -> None:
     """Compile the launches of a model's choices in several processes."""
     context = multiprocessing.get_context("spawn")
     workers = [
-        context.Process(target=compile_part, args=(name, part, num_jobs))
+        context.Process(target=compile_part, args=(name, only, part, num_jobs))
         for part in range(num_jobs)
     ]
     for worker in workers:
@@ -288,6 +327,7 @@ def main() -> None:
     parser.add_argument("--model", choices=sorted(SHAPES), default="deepseek-coder-1.3b")
     parser.add_argument("--n", type=int, default=30)
     parser.add_argument("--tune", action="store_true", help="find the fastest launches first")
+    parser.add_argument("--only", default="", help="beginning of the names of what is timed")
     parser.add_argument("--jobs", type=int, default=14, help="processes that compile for --tune")
     parser.add_argument("--output", type=Path, help="file that the JSON line is appended to")
     arguments = parser.parse_args()
@@ -296,8 +336,10 @@ def main() -> None:
     shape, clock = SHAPES[arguments.model], Clock(arguments.n)
     timings: list[Timing] = []
     if arguments.tune:
-        compile_all(arguments.model, arguments.jobs)
+        compile_all(arguments.model, arguments.only, arguments.jobs)
     for case in list_cases(shape):
+        if not case.name.startswith(arguments.only):
+            continue
         if arguments.tune and case.choice is not None:
             choice = case.choice
             tune_launch(

@@ -29,8 +29,18 @@ from triton.runtime.driver import driver
 from triton.runtime.jit import JITFunction
 
 from fimkernels.packed_weight import Form, quantise_weight
+from fimkernels.ref.matmul import NormOf
 from fimkernels.ref.sampling import pack_mask
-from fimkernels.triton import activations, attention, lora, matmul, norms, rope, sampling
+from fimkernels.triton import (
+    activations,
+    attention,
+    decode_attention,
+    lora,
+    matmul,
+    norms,
+    rope,
+    sampling,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +100,7 @@ def only_compiling(capability: int, found: list[Any]) -> Iterator[None]:
 def list_launches() -> list[Callable[[], object]]:
     """Return calls that together launch every kernel in the forms a step uses."""
     kind = torch.bfloat16
-    size, inner, heads, head_dim = 256, 512, 4, 128
+    size, inner, heads, head_dim = 2048, 512, 4, 128
 
     def few(rows: int, columns: int) -> torch.Tensor:
         return torch.randn(rows, columns, dtype=kind)
@@ -109,6 +119,13 @@ def list_launches() -> list[Callable[[], object]]:
             few(2, 3 * heads * head_dim), None, (angles, angles), memory, slots, heads
         )
     )
+    calls.append(
+        lambda: decode_attention.decode_attention(
+            few(1, 3 * heads * head_dim), None, (angles, angles), memory, slots, slots,
+            torch.zeros(1, 8, dtype=torch.int32), torch.tensor([[0, 0, 1]], dtype=torch.int32),
+            scale=0.1, block_tokens=32, num_splits=32,
+        )
+    )  # fmt: skip
     for group, tile_rows, num_splits in ((1, 1, 8), (12, 1, 4), (1, 64, 1), (12, 8, 1)):
         calls.append(lambda g=group, r=tile_rows, n=num_splits: attend(memory, g, r, n))
     forms: list[tuple[Form, int | None]] = [
@@ -118,6 +135,10 @@ def list_launches() -> list[Callable[[], object]]:
         matrix = quantise_weight(few(2 * inner, size), form, scale_group)
         for rows in (1, 16, 64):
             calls.append(lambda m=matrix, r=rows: matmul.multiply(few(r, size), m, None, "swiglu"))
+        for norm in (NormOf(weight, None, 1e-5), NormOf(weight, bias, 1e-5)):
+            calls.append(
+                lambda m=matrix, n=norm: matmul.multiply(few(1, size), m, activation="gelu", norm=n)
+            )
     tiles = torch.tensor([[0, 0, 2]], dtype=torch.int32)
     down, up = torch.zeros(1, size, 16, dtype=kind), torch.zeros(1, 16, inner, dtype=kind)
     calls.append(lambda: lora.add_lora(few(2, inner), few(2, size), down, up, tiles))

@@ -11,12 +11,14 @@ from torch import Tensor
 from fimkernels.backend import uses_triton
 from fimkernels.packed_weight import PackedWeight
 from fimkernels.ref import activations, attention, lora, matmul, norms, rope, sampling
-from fimkernels.ref.matmul import Activation
+from fimkernels.ref import decode_attention as decoding
+from fimkernels.ref.matmul import Activation, NormOf
 
 __all__ = [
     "add_layer_norm",
     "add_lora",
     "add_rms_norm",
+    "decode_attention",
     "gelu_tanh",
     "multiply",
     "paged_attention",
@@ -100,6 +102,43 @@ def paged_attention(
     )
 
 
+def decode_attention(
+    projected: Tensor,
+    bias: Tensor | None,
+    rotation: tuple[Tensor, Tensor] | None,
+    keys_values: Tensor,
+    slots: Tensor,
+    positions: Tensor,
+    tables: Tensor,
+    tiles: Tensor,
+    *,
+    scale: float,
+    block_tokens: int,
+    window: int | None = None,
+    num_splits: int = 1,
+) -> Tensor:
+    """Return what decoded tokens gather; see `ref.decode_attention.decode_attention`."""
+    decode = decoding.decode_attention
+    if uses_triton(projected):
+        from fimkernels.triton import decode_attention as kernels
+
+        decode = kernels.decode_attention
+    return decode(
+        projected,
+        bias,
+        rotation,
+        keys_values,
+        slots,
+        positions,
+        tables,
+        tiles,
+        scale=scale,
+        block_tokens=block_tokens,
+        window=window,
+        num_splits=num_splits,
+    )
+
+
 def silu_and_multiply(gate_up: Tensor) -> Tensor:
     """Return silu(gate) * up; see `ref.activations.silu_and_multiply`."""
     if uses_triton(gate_up):
@@ -124,23 +163,33 @@ def multiply(
     bias: Tensor | None = None,
     activation: Activation = "none",
     residual: Tensor | None = None,
+    norm: NormOf | None = None,
 ) -> Tensor:
-    """Return activation(x W^T + bias) + residual; see `ref.matmul.multiply`.
+    """Return activation(norm(x) W^T + bias) + residual; see `ref.matmul.multiply`.
 
-    Above 64 rows a product is bound by arithmetic, and the library's is taken.
+    One row is normed by the kernel of the product, more by one in front. Above 64 rows a product is
+    bound by arithmetic, and the library's is taken.
     """
     if not uses_triton(x):
-        return matmul.multiply(x, weight, bias, activation, residual)
+        return matmul.multiply(x, weight, bias, activation, residual, norm)
+    if norm is not None and x.shape[0] != 1:
+        x, norm = _norm(x, norm), None
     if x.shape[0] <= MAX_SKINNY_ROWS:
         from fimkernels.triton import matmul as kernels
 
-        return kernels.multiply(x, weight, bias, activation, residual)
+        return kernels.multiply(x, weight, bias, activation, residual, norm)
     product = matmul.multiply(x, weight, bias)
     if activation == "swiglu":
         product = silu_and_multiply(product)
     elif activation == "gelu":
         product = gelu_tanh(product)
     return product if residual is None else product + residual
+
+
+def _norm(x: Tensor, norm: NormOf) -> Tensor:
+    if norm.bias is None:
+        return add_rms_norm(x, None, norm.weight, norm.eps)[0]
+    return add_layer_norm(x, None, norm.weight, norm.bias, norm.eps)[0]
 
 
 def add_lora(output: Tensor, x: Tensor, down: Tensor, up: Tensor, tiles: Tensor) -> None:

@@ -86,6 +86,39 @@ def test_the_error_rule_holds(
         check(x, weight, bias, "swiglu", None)
 
 
+@pytest.mark.parametrize("dtype", DOT_TYPES)  # the interpreter cuts bf16 where a card rounds it
+@pytest.mark.parametrize("is_layer", [False, True])
+@pytest.mark.parametrize(("form", "block_k"), [("dense", 256), ("dense", 64), ("int4", 64)])
+def test_a_norm_in_front_of_one_row(
+    form: Form,
+    block_k: int,
+    is_layer: bool,
+    dtype: torch.dtype,
+    device: torch.device,
+    generator: torch.Generator,
+) -> None:
+    size, rows = 192, 42
+    weight = make_weight(form, 64 if form == "int4" else None, (rows, size), dtype, device)
+    x = (3 + 2 * torch.randn(1, size, generator=generator)).to(device, dtype)
+    gain = torch.randn(size, generator=generator).to(device, dtype)
+    shift = torch.randn(size, generator=generator).to(device, dtype) if is_layer else None
+    norm = ref.NormOf(gain, shift, 1e-5)
+    true_norm = ref.NormOf(gain.double(), None if shift is None else shift.double(), 1e-5)
+    residual = torch.randn(1, rows, generator=generator).to(device, dtype)
+    with find_table().on_trial("multiply", Launch(block_n=4, block_k=block_k)):
+        out = kernels.multiply(x, weight, None, "none", residual, norm)
+    plain = ref.multiply(x, weight, None, "none", residual, norm)
+    truth = ref.multiply(x.double(), widen(weight), None, "none", residual.double(), true_norm)
+    check_error(out, plain, truth)
+
+
+def test_a_norm_in_front_of_more_rows_is_refused(device: torch.device) -> None:
+    weight = make_weight("dense", None, (16, 32), torch.float32, device)
+    norm = ref.NormOf(torch.ones(32, device=device), None, 1e-5)
+    with pytest.raises(ValueError, match="2 rows; the norm in front is computed for one only"):
+        kernels.multiply(torch.zeros(2, 32, device=device), weight, norm=norm)
+
+
 @pytest.mark.parametrize("form", ["dense", "int8", "fp8"])
 @pytest.mark.parametrize(("num_rows", "num_splits"), [(1, 2), (5, 1)])
 def test_odd_sizes(

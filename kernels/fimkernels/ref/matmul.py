@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor
@@ -9,8 +10,27 @@ from torch.nn import functional
 
 from fimkernels.packed_weight import PackedWeight, unpack_weight
 from fimkernels.ref.activations import gelu_tanh, silu_and_multiply
+from fimkernels.ref.norms import add_layer_norm, add_rms_norm
 
 Activation = Literal["none", "gelu", "swiglu"]
+
+
+@dataclass(frozen=True, slots=True)
+class NormOf:
+    """Holds the norm in front of a product."""
+
+    weight: Tensor
+    """[K], dtype of x."""
+    bias: Tensor | None
+    """[K], dtype of x, of a layer norm; None = a root-mean-square norm."""
+    eps: float
+    """Added to what is divided by."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the normed rows."""
+        if self.bias is None:
+            return add_rms_norm(x, None, self.weight, self.eps)[0]
+        return add_layer_norm(x, None, self.weight, self.bias, self.eps)[0]
 
 
 def multiply(
@@ -19,8 +39,9 @@ def multiply(
     bias: Tensor | None = None,
     activation: Activation = "none",
     residual: Tensor | None = None,
+    norm: NormOf | None = None,
 ) -> Tensor:
-    """Return activation(x W^T + bias) + residual.
+    """Return activation(norm(x) W^T + bias) + residual.
 
     Shapes:
         x:        [T, K]  bf16|fp16|fp32, last axis contiguous
@@ -35,10 +56,12 @@ def multiply(
         bias: Added to each row; None = nothing.
         activation: What follows.
         residual: Added at the end; None = nothing.
+        norm: What x goes through first; None = nothing.
 
     Returns:
         The result, a new tensor.
     """
+    x = x if norm is None else norm(x)
     product = functional.linear(x, unpack_weight(weight, x.dtype), bias)
     if activation == "gelu":
         product = gelu_tanh(product)

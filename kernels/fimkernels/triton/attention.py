@@ -8,17 +8,14 @@ block table, so a tile of keys may lie in several blocks. Meaning: `ref/attentio
 
 from __future__ import annotations
 
-import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
 from fimkernels.outputs import empty_output
-from fimkernels.triton.decode_attention import decode_kernel, find_keys
 from fimkernels.triton.early_launch import await_inputs, launches_early, release_next
+from fimkernels.triton.split_keys import LOG2_E, empty_parts, find_keys, join_parts
 from fimkernels.tuning import Launch, find_launch
-
-LOG2_E = 1.4426950408889634
 
 
 @triton.jit
@@ -161,35 +158,6 @@ def attend_kernel(
         tl.store(log_sums + part + token * (NUM_KV_HEADS * GROUP) + head, log_sum, mask=is_row)
 
 
-@triton.jit
-def join_kernel(
-    output, parts, log_sums, part_stride,
-    NUM_SPLITS: tl.constexpr, BLOCK_S: tl.constexpr, HEAD_DIM: tl.constexpr, BLOCK_D: tl.constexpr,
-    EARLY: tl.constexpr,
-):  # fmt: skip
-    release_next(EARLY)
-    await_inputs(EARLY)
-    place = tl.program_id(0).to(tl.int64)  # token * H + head
-    split = tl.arange(0, BLOCK_S)
-    column = tl.arange(0, BLOCK_D)
-    is_split = split < NUM_SPLITS
-    sums = tl.load(
-        log_sums + split.to(tl.int64) * part_stride + place, mask=is_split, other=float("-inf")
-    )
-    best = tl.max(sums, 0)
-    weights = tl.exp2(sums - tl.where(best == float("-inf"), 0.0, best))  # [S]
-    total = tl.sum(weights, 0)
-    source = (split.to(tl.int64)[:, None] * part_stride + place) * HEAD_DIM + column[None, :]
-    inside = is_split[:, None] & (column < HEAD_DIM)[None, :]
-    part = tl.load(parts + source, mask=inside, other=0.0)
-    joined = tl.sum(part * weights[:, None], 0) / tl.where(total > 0.0, total, 1.0)
-    tl.store(
-        output + place * HEAD_DIM + column,
-        joined.to(output.dtype.element_ty),
-        mask=column < HEAD_DIM,
-    )
-
-
 def paged_attention(
     queries: Tensor,
     keys_values: Tensor,
@@ -212,47 +180,27 @@ def paged_attention(
         return output
     parts, log_sums = output, output
     if num_splits > 1:
-        shape = (num_splits, num_tokens, num_heads)
-        parts = empty_output((*shape, head_dim), torch.float32, queries.device)
-        log_sums = empty_output(shape, torch.float32, queries.device)
+        parts, log_sums = empty_parts(num_splits, num_tokens, num_heads, head_dim, queries.device)
     early = launches_early(queries.device.type)
     block_d = triton.next_power_of_2(head_dim)
     block_m = max(16, triton.next_power_of_2(tile_rows * group))  # the least that tl.dot takes
     is_decode = tile_rows == 1
-    if is_decode and group == 1:
-        launch = find_launch(
-            "attention",
-            (str(queries.dtype), head_dim, 1, True, num_splits > 1),
-            Launch(block_n=32, num_warps=4),
-        )
-        decode_kernel[(tiles.shape[0], num_kv_heads, num_splits)](
-            parts, log_sums, queries, keys_values[0], keys_values[1], positions, tables, tiles,
-            scale * LOG2_E, tables.stride(0), num_tokens,
-            WINDOW=window or 0, NUM_HEADS=num_heads, HEAD_DIM=head_dim, BLOCK_D=block_d,
-            BLOCK_TOKENS=block_tokens, BLOCK_N=launch.block_n, NUM_SPLITS=num_splits,
-            EARLY=early, num_warps=launch.num_warps, launch_pdl=early,
-        )  # fmt: skip
-    else:
-        is_small = is_decode or queries.element_size() > 2  # fp32 fills the shared memory sooner
-        default = Launch(block_n=32 if is_small else 64, num_warps=8 if block_m > 64 else 4)
-        launch = find_launch(
-            "attention",
-            (str(queries.dtype), head_dim, block_m, is_decode, num_splits > 1),
-            default,
-        )
-        attend_kernel[(tiles.shape[0], num_kv_heads, num_splits)](
-            parts, log_sums, queries, keys_values[0], keys_values[1], positions, tables, tiles,
-            scale * LOG2_E, tables.stride(0), num_tokens,
-            WINDOW=window or 0, GROUP=group, NUM_KV_HEADS=num_kv_heads,
-            HEAD_DIM=head_dim, BLOCK_D=block_d, BLOCK_TOKENS=block_tokens,
-            TILE_ROWS=tile_rows, BLOCK_M=block_m, BLOCK_N=launch.block_n, NUM_SPLITS=num_splits,
-            PRECISION="ieee", EARLY=early,
-            num_warps=launch.num_warps, num_stages=launch.num_stages, launch_pdl=early,
-        )  # fmt: skip
+    is_small = is_decode or queries.element_size() > 2  # fp32 fills the shared memory sooner
+    default = Launch(block_n=32 if is_small else 64, num_warps=8 if block_m > 64 else 4)
+    launch = find_launch(
+        "attention",
+        (str(queries.dtype), head_dim, block_m, is_decode, num_splits > 1),
+        default,
+    )
+    attend_kernel[(tiles.shape[0], num_kv_heads, num_splits)](
+        parts, log_sums, queries, keys_values[0], keys_values[1], positions, tables, tiles,
+        scale * LOG2_E, tables.stride(0), num_tokens,
+        WINDOW=window or 0, GROUP=group, NUM_KV_HEADS=num_kv_heads,
+        HEAD_DIM=head_dim, BLOCK_D=block_d, BLOCK_TOKENS=block_tokens,
+        TILE_ROWS=tile_rows, BLOCK_M=block_m, BLOCK_N=launch.block_n, NUM_SPLITS=num_splits,
+        PRECISION="ieee", EARLY=early,
+        num_warps=launch.num_warps, num_stages=launch.num_stages, launch_pdl=early,
+    )  # fmt: skip
     if num_splits > 1:
-        join_kernel[(num_tokens * num_heads,)](
-            output, parts, log_sums, num_tokens * num_heads,
-            NUM_SPLITS=num_splits, BLOCK_S=triton.next_power_of_2(num_splits),
-            HEAD_DIM=head_dim, BLOCK_D=block_d, EARLY=early, num_warps=1, launch_pdl=early,
-        )  # fmt: skip
+        join_parts(output, parts, log_sums)
     return output

@@ -1,23 +1,23 @@
-"""Attention of decoded tokens whose head has keys of its own: no matrix unit, keys read once.
+"""From the projection of few decoded tokens to what they gather, where heads have own keys.
 
 One query row is no work for the matrix unit; multiplying and summing in registers leaves room for
-many programs on a processor, each asking for its keys and values before it waits for the query.
-Split keys, joined by the same second kernel as those of `attention.py`.
+many programs on a processor, each asking for its keys and values before it waits for the
+projection. Each program turns the query itself, which costs less than a kernel in front; the one
+whose part of the keys ends with the token's own takes that from the projection and stores it.
+Split keys, joined by the same second kernel as those of `attention.py`. Meaning:
+`ref/decode_attention.py`.
 """
 
 from __future__ import annotations
 
 import triton
 import triton.language as tl
+from torch import Tensor
 
-from fimkernels.triton.early_launch import await_inputs, release_next
-
-
-@triton.jit
-def find_keys(table, key, is_key, STRIDE: tl.constexpr, BLOCK_TOKENS: tl.constexpr):
-    """Return where the keys [N] of a sequence begin in the memory of one layer."""
-    block = tl.load(table + key // BLOCK_TOKENS, mask=is_key, other=0).to(tl.int64)
-    return (block * BLOCK_TOKENS + key % BLOCK_TOKENS) * STRIDE
+from fimkernels.outputs import empty_output
+from fimkernels.triton.early_launch import await_inputs, launches_early, release_next
+from fimkernels.triton.split_keys import LOG2_E, empty_parts, find_keys, join_parts
+from fimkernels.tuning import Launch, find_launch
 
 
 @triton.jit
@@ -41,15 +41,37 @@ def take_in(
 
 
 @triton.jit
+def load_turned(
+    projected, bias, cosine, sine, head, column, is_column,
+    HAS_BIAS: tl.constexpr, HAS_ROTATION: tl.constexpr, HEAD_DIM: tl.constexpr,
+):  # fmt: skip
+    """Return one head [D] of a projected token, rotated, rounded to the projection's type."""
+    place = head * HEAD_DIM + column
+    own = tl.load(projected + place, mask=is_column, other=0.0).to(tl.float32)
+    if HAS_BIAS:
+        own += tl.load(bias + place, mask=is_column, other=0.0).to(tl.float32)
+    if HAS_ROTATION:
+        partner = tl.where(column < HEAD_DIM // 2, column + HEAD_DIM // 2, column - HEAD_DIM // 2)
+        other_place = head * HEAD_DIM + partner
+        other = tl.load(projected + other_place, mask=is_column, other=0.0).to(tl.float32)
+        if HAS_BIAS:
+            other += tl.load(bias + other_place, mask=is_column, other=0.0).to(tl.float32)
+        own = own * cosine + other * sine
+    return own.to(projected.dtype.element_ty)
+
+
+@triton.jit
 def decode_kernel(
-    output, log_sums, queries, keys, values, positions, tables, tiles,
-    scale_log2, table_stride, num_tokens,
-    WINDOW: tl.constexpr, NUM_HEADS: tl.constexpr, HEAD_DIM: tl.constexpr, BLOCK_D: tl.constexpr,
+    output, log_sums, projected, bias, cosines, sines, keys, values, slots, positions, tables,
+    tiles, scale_log2, table_stride, num_tokens, projected_stride, rotation_stride,
+    WINDOW: tl.constexpr, HAS_BIAS: tl.constexpr, HAS_ROTATION: tl.constexpr,
+    NUM_HEADS: tl.constexpr, HEAD_DIM: tl.constexpr, BLOCK_D: tl.constexpr,
     BLOCK_TOKENS: tl.constexpr, BLOCK_N: tl.constexpr, NUM_SPLITS: tl.constexpr,
     EARLY: tl.constexpr,
 ):  # fmt: skip
     release_next(EARLY)
-    # Tiles, positions and tables are inputs of the whole step: no kernel of the chain writes them.
+    # Slots, positions, tables, tiles and rotations are inputs of the whole step: no kernel of the
+    # chain writes them.
     tile = tl.program_id(0)
     head = tl.program_id(1)
     split = tl.program_id(2)
@@ -59,6 +81,7 @@ def decode_kernel(
     # Padding sees no key, so that its row comes out as zeros.
     last = tl.load(positions + token).to(tl.int32)
     last = tl.where(sequence >= 0, tl.where(num_rows > 0, last, -1), -1)
+    slot = tl.load(slots + token).to(tl.int64)
     end = last + 1
     begin = 0
     if WINDOW > 0:
@@ -71,43 +94,66 @@ def decode_kernel(
     table = tables + sequence * table_stride
     STRIDE: tl.constexpr = NUM_HEADS * HEAD_DIM
     column = tl.arange(0, BLOCK_D)
-    is_column = (column < HEAD_DIM)[None, :]
+    is_column = column < HEAD_DIM
     within = tl.arange(0, BLOCK_N)
-    # The token's own key is the only one of its sequence that this step writes: all others can be
-    # asked for before the kernel in front, which writes it, has ended.
     key = start + within
-    is_key = key < stop
-    source = find_keys(table, key, is_key, STRIDE, BLOCK_TOKENS) + head * HEAD_DIM
+    source = find_keys(table, key, key < stop, STRIDE, BLOCK_TOKENS) + head * HEAD_DIM
     place = source[:, None] + column[None, :]
-    is_old = (key < tl.minimum(stop, last))[:, None] & is_column
+    is_old = (key < tl.minimum(stop, last))[:, None] & is_column[None, :]
     key_tile = tl.load(keys + place, mask=is_old, other=0.0)
     value_tile = tl.load(values + place, mask=is_old, other=0.0)
+    cosine, sine = 1.0, 0.0
+    if HAS_ROTATION:
+        angle = token * rotation_stride + column
+        cosine = tl.load(cosines + angle, mask=is_column, other=0.0).to(tl.float32)
+        sine = tl.load(sines + angle, mask=is_column, other=0.0).to(tl.float32)
+
     await_inputs(EARLY)
-    row = (token * NUM_HEADS + head) * HEAD_DIM
-    query = tl.load(queries + row + column, mask=column < HEAD_DIM, other=0.0).to(tl.float32)
-    query *= scale_log2
-    is_new = (is_key & (key == last))[:, None] & is_column
-    key_tile += tl.load(keys + place, mask=is_new, other=0.0)
-    value_tile += tl.load(values + place, mask=is_new, other=0.0)
+    mine = projected + token * projected_stride
+    query = load_turned(
+        mine, bias, cosine, sine, head, column, is_column, HAS_BIAS, HAS_ROTATION, HEAD_DIM
+    )
+    query = query.to(tl.float32) * scale_log2
+    own_key = load_turned(
+        mine, bias, cosine, sine, NUM_HEADS + head, column, is_column,
+        HAS_BIAS, HAS_ROTATION, HEAD_DIM,
+    )  # fmt: skip
+    own_value = load_turned(
+        mine, bias, cosine, sine, 2 * NUM_HEADS + head, column, is_column,
+        HAS_BIAS, False, HEAD_DIM,
+    )  # fmt: skip
+    # Exactly one program of a head has the last key in its part; it stores it.
+    is_storing = tl.where(start <= last, tl.where(last < stop, tl.where(slot >= 0, 1, 0), 0), 0)
+    is_stored = column < HEAD_DIM * is_storing
+    tl.store(keys + slot * STRIDE + head * HEAD_DIM + column, own_key, mask=is_stored)
+    tl.store(values + slot * STRIDE + head * HEAD_DIM + column, own_value, mask=is_stored)
+
     best = tl.min(tl.where(within >= 0, float("-inf"), 0.0), 0)
     total = 0.0
     gathered = tl.zeros([BLOCK_D], tl.float32)
+    is_own = (key == last)[:, None]
     best, total, gathered = take_in(
-        query, key_tile, value_tile, key, is_key, last, best, total, gathered, WINDOW
-    )
+        query, tl.where(is_own, own_key[None, :], key_tile),
+        tl.where(is_own, own_value[None, :], value_tile),
+        key, key < stop, last, best, total, gathered, WINDOW,
+    )  # fmt: skip
     for key_start in range(start + BLOCK_N, stop, BLOCK_N):
         key = key_start + within
         is_key = key < stop
         # What was never written may be NaN, and zero times NaN is NaN: it is not read.
         source = find_keys(table, key, is_key, STRIDE, BLOCK_TOKENS) + head * HEAD_DIM
         place = source[:, None] + column[None, :]
-        is_read = is_key[:, None] & is_column
-        key_tile = tl.load(keys + place, mask=is_read, other=0.0)
-        value_tile = tl.load(values + place, mask=is_read, other=0.0)
+        is_old = (key < tl.minimum(stop, last))[:, None] & is_column[None, :]
+        key_tile = tl.load(keys + place, mask=is_old, other=0.0)
+        value_tile = tl.load(values + place, mask=is_old, other=0.0)
+        is_own = (key == last)[:, None]
         best, total, gathered = take_in(
-            query, key_tile, value_tile, key, is_key, last, best, total, gathered, WINDOW
-        )
+            query, tl.where(is_own, own_key[None, :], key_tile),
+            tl.where(is_own, own_value[None, :], value_tile),
+            key, is_key, last, best, total, gathered, WINDOW,
+        )  # fmt: skip
     result = gathered / tl.where(total > 0.0, total, 1.0)
+    row = (token * NUM_HEADS + head) * HEAD_DIM
     is_written = column < tl.where(num_rows > 0, HEAD_DIM, 0)
     if NUM_SPLITS == 1:
         tl.store(output + row + column, result.to(output.dtype.element_ty), mask=is_written)
@@ -118,3 +164,46 @@ def decode_kernel(
         one = tl.arange(0, 1)
         target = log_sums + part + token * NUM_HEADS + head + one
         tl.store(target, log_sum + one, mask=one < num_rows)
+
+
+def decode_attention(
+    projected: Tensor,
+    bias: Tensor | None,
+    rotation: tuple[Tensor, Tensor] | None,
+    keys_values: Tensor,
+    slots: Tensor,
+    positions: Tensor,
+    tables: Tensor,
+    tiles: Tensor,
+    *,
+    scale: float,
+    block_tokens: int,
+    window: int | None = None,
+    num_splits: int = 1,
+) -> Tensor:
+    """Return what decoded tokens gather; see `ref.decode_attention.decode_attention`."""
+    num_tokens = projected.shape[0]
+    num_heads, head_dim = keys_values.shape[2:]
+    output = empty_output((num_tokens, num_heads * head_dim), projected.dtype, projected.device)
+    parts, log_sums = output, output
+    if num_splits > 1:
+        parts, log_sums = empty_parts(num_splits, num_tokens, num_heads, head_dim, projected.device)
+    early = launches_early(projected.device.type)
+    launch = find_launch(
+        "decode_attention",
+        (str(projected.dtype), head_dim, num_splits > 1),
+        Launch(block_n=32, num_warps=4),
+    )
+    cosines, sines = (projected, projected) if rotation is None else rotation
+    decode_kernel[(tiles.shape[0], num_heads, num_splits)](
+        parts, log_sums, projected, projected if bias is None else bias, cosines, sines,
+        keys_values[0], keys_values[1], slots, positions, tables, tiles,
+        scale * LOG2_E, tables.stride(0), num_tokens, projected.stride(0), cosines.stride(0),
+        WINDOW=window or 0, HAS_BIAS=bias is not None, HAS_ROTATION=rotation is not None,
+        NUM_HEADS=num_heads, HEAD_DIM=head_dim, BLOCK_D=triton.next_power_of_2(head_dim),
+        BLOCK_TOKENS=block_tokens, BLOCK_N=launch.block_n, NUM_SPLITS=num_splits,
+        EARLY=early, num_warps=launch.num_warps, launch_pdl=early,
+    )  # fmt: skip
+    if num_splits > 1:
+        join_parts(output, parts, log_sums)
+    return output

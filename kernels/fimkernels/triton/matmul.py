@@ -18,7 +18,7 @@ from torch import Tensor
 
 from fimkernels.outputs import empty_output
 from fimkernels.packed_weight import PackedWeight
-from fimkernels.ref.matmul import Activation
+from fimkernels.ref.matmul import Activation, NormOf
 from fimkernels.triton.activations import gelu, silu
 from fimkernels.triton.early_launch import await_inputs, launches_early, release_next
 from fimkernels.triton.row_product import multiply_row_kernel
@@ -170,8 +170,12 @@ def multiply(
     bias: Tensor | None = None,
     activation: Activation = "none",
     residual: Tensor | None = None,
+    norm: NormOf | None = None,
 ) -> Tensor:
-    """Return activation(x W^T + bias) + residual for at most 64 rows; see `ref.matmul.multiply`."""
+    """Return activation(norm(x) W^T + bias) + residual for few rows; see `ref.matmul.multiply`.
+
+    At most 64 rows; a norm in front for one row only.
+    """
     num_tokens, size = x.shape
     if num_tokens > MAX_ROWS:
         raise ValueError(f"x has {num_tokens} rows; these kernels take at most {MAX_ROWS}")
@@ -181,8 +185,10 @@ def multiply(
         return output
     launch = choose_launch(x, weight)
     if num_tokens == 1:
-        _multiply_row(output, x, weight, bias, activation, residual, launch)
+        _multiply_row(output, x, weight, bias, activation, residual, norm, launch)
         return output
+    if norm is not None:
+        raise ValueError(f"x has {num_tokens} rows; the norm in front is computed for one only")
     early = launches_early(x.device.type)
     block_k = fit_block_k(weight, launch.block_k)
     num_steps = triton.cdiv(size, block_k)
@@ -225,16 +231,21 @@ def _multiply_row(
     bias: Tensor | None,
     activation: Activation,
     residual: Tensor | None,
+    norm: NormOf | None,
     launch: Launch,
 ) -> None:
-    num_columns = output.shape[1]
+    num_columns, size = output.shape[1], weight.num_columns
     early = launches_early(x.device.type)
+    kind, gain, shift, eps = "none", x, x, 0.0
+    if norm is not None:
+        kind, gain, eps = "rms" if norm.bias is None else "layer", norm.weight, norm.eps
+        shift = gain if norm.bias is None else norm.bias
     multiply_row_kernel[(triton.cdiv(num_columns, launch.block_n),)](
-        output, x, weight.codes, x if weight.scales is None else weight.scales,
+        output, x, gain, shift, weight.codes, x if weight.scales is None else weight.scales,
         x if bias is None else bias, x if residual is None else residual,
-        num_columns, weight.group,
-        SIZE=weight.num_columns, FORM=weight.form, ACTIVATION=activation,
-        HAS_BIAS=bias is not None, HAS_RESIDUAL=residual is not None,
+        num_columns, weight.group, eps,
+        SIZE=size, BLOCK_S=triton.next_power_of_2(size), FORM=weight.form, NORM=kind,
+        ACTIVATION=activation, HAS_BIAS=bias is not None, HAS_RESIDUAL=residual is not None,
         BLOCK_N=launch.block_n, BLOCK_K=fit_block_k(weight, launch.block_k), EARLY=early,
         num_warps=launch.num_warps, launch_pdl=early,
     )  # fmt: skip

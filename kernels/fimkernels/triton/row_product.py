@@ -2,8 +2,9 @@
 
 Each program takes a few rows of the matrix, multiplies in fp32 without the matrix unit and sums at
 the end. It asks for its first tile of weights before it waits for its inputs, so the memory is busy
-while the kernels in front of it finish: the weights are most of what a step reads. Meaning:
-`ref/matmul.py`.
+while the kernels in front of it finish: the weights are most of what a step reads. The norm in
+front of a product is computed again by each program, which costs less than a kernel of its own.
+Meaning: `ref/matmul.py`.
 """
 
 from __future__ import annotations
@@ -49,32 +50,74 @@ def load_scale(
 
 
 @triton.jit
-def add_tile(
-    acc, tile, scale, x, start,
-    SIZE: tl.constexpr, FORM: tl.constexpr, BLOCK_K: tl.constexpr,
+def load_row(
+    x, norm_weight, norm_bias, mean, factor, column,
+    SIZE: tl.constexpr, NORM: tl.constexpr,
 ):  # fmt: skip
+    """Return some columns of x, normed, in fp32 and rounded as a norm of its own would round."""
+    inside = column < SIZE
+    value = tl.load(x + column, mask=inside, other=0.0).to(tl.float32)
+    if NORM != "none":
+        kind: tl.constexpr = x.dtype.element_ty
+        gain = tl.load(norm_weight + column, mask=inside, other=0.0).to(tl.float32)
+        if NORM == "rms":
+            value = (value * factor).to(kind).to(tl.float32) * gain
+        else:
+            shift = tl.load(norm_bias + column, mask=inside, other=0.0).to(tl.float32)
+            value = (value - mean) * factor * gain + shift
+        value = value.to(kind).to(tl.float32)
+    return value
+
+
+@triton.jit
+def add_tile(acc, tile, scale, value, part: tl.constexpr, kind: tl.constexpr, FORM: tl.constexpr):
     """Return the sums [N, K] with one tile's products added."""
+    if FORM == "int4":
+        weight = ((tile >> (4 * part)) & 0xF).to(tl.float32) - 8.0
+    else:
+        weight = widen_codes(tile, kind, FORM).to(tl.float32)
+    product = weight * value[None, :]
+    if FORM != "dense":
+        product *= scale[:, None]
+    return acc + product
+
+
+@triton.jit
+def add_tiles(
+    sums, up_sums, tile, up_tile, scale, up_scale, x, norm_weight, norm_bias, mean, factor, start,
+    SIZE: tl.constexpr, FORM: tl.constexpr, NORM: tl.constexpr, GATED: tl.constexpr,
+    WIDTH: tl.constexpr,
+):  # fmt: skip
+    """Return the sums, and those of the gated half, with one tile of each taken in."""
     kind: tl.constexpr = x.dtype.element_ty
-    WIDTH: tl.constexpr = BLOCK_K // 2 if FORM == "int4" else BLOCK_K
     for part in tl.static_range(2 if FORM == "int4" else 1):
         column = start + part * WIDTH + tl.arange(0, WIDTH)
-        value = tl.load(x + column, mask=column < SIZE, other=0.0).to(tl.float32)
-        if FORM == "int4":
-            weight = ((tile >> (4 * part)) & 0xF).to(tl.float32) - 8.0
-        else:
-            weight = widen_codes(tile, kind, FORM).to(tl.float32)
-        product = weight * value[None, :]
-        if FORM != "dense":
-            product *= scale[:, None]
-        acc += product
-    return acc
+        value = load_row(x, norm_weight, norm_bias, mean, factor, column, SIZE, NORM)
+        sums = add_tile(sums, tile, scale, value, part, kind, FORM)
+        if GATED:
+            up_sums = add_tile(up_sums, up_tile, up_scale, value, part, kind, FORM)
+    return sums, up_sums
+
+
+@triton.jit
+def measure_row(x, eps, SIZE: tl.constexpr, BLOCK_S: tl.constexpr, NORM: tl.constexpr):
+    """Return the mean of a row and the factor that makes its spread one."""
+    column = tl.arange(0, BLOCK_S)
+    inside = column < SIZE
+    row = tl.load(x + column, mask=inside, other=0.0).to(tl.float32)
+    mean = 0.0
+    if NORM == "layer":
+        mean = tl.sum(row, 0) / SIZE
+        row = tl.where(inside, row - mean, 0.0)
+    return mean, 1.0 / tl.sqrt_rn(tl.sum(row * row, 0) / SIZE + eps)
 
 
 @triton.jit
 def multiply_row_kernel(
-    output, x, codes, scales, bias, residual, num_rows, group,
-    SIZE: tl.constexpr, FORM: tl.constexpr, ACTIVATION: tl.constexpr, HAS_BIAS: tl.constexpr,
-    HAS_RESIDUAL: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, EARLY: tl.constexpr,
+    output, x, norm_weight, norm_bias, codes, scales, bias, residual, num_rows, group, eps,
+    SIZE: tl.constexpr, BLOCK_S: tl.constexpr, FORM: tl.constexpr, NORM: tl.constexpr,
+    ACTIVATION: tl.constexpr, HAS_BIAS: tl.constexpr, HAS_RESIDUAL: tl.constexpr,
+    BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, EARLY: tl.constexpr,
 ):  # fmt: skip
     release_next(EARLY)
     GATED: tl.constexpr = ACTIVATION == "swiglu"
@@ -88,20 +131,30 @@ def multiply_row_kernel(
     if GATED:
         up_tile = load_tile(codes, up_row, is_row, 0, SIZE, FORM, BLOCK_K)
         up_scale = load_scale(scales, up_row, is_row, 0, group, SIZE, FORM)
+    else:
+        up_tile, up_scale = tile, scale
     await_inputs(EARLY)
+    mean, factor = 0.0, 1.0
+    if NORM != "none":
+        mean, factor = measure_row(x, eps, SIZE, BLOCK_S, NORM)
     sums = tl.zeros([BLOCK_N, WIDTH], tl.float32)
-    sums = add_tile(sums, tile, scale, x, 0, SIZE, FORM, BLOCK_K)
-    if GATED:
-        up_sums = tl.zeros([BLOCK_N, WIDTH], tl.float32)
-        up_sums = add_tile(up_sums, up_tile, up_scale, x, 0, SIZE, FORM, BLOCK_K)
+    up_sums = tl.zeros([BLOCK_N, WIDTH], tl.float32)
+    sums, up_sums = add_tiles(
+        sums, up_sums, tile, up_tile, scale, up_scale, x, norm_weight, norm_bias, mean, factor,
+        0, SIZE, FORM, NORM, GATED, WIDTH,
+    )  # fmt: skip
     for start in range(BLOCK_K, SIZE, BLOCK_K):
         tile = load_tile(codes, row, is_row, start, SIZE, FORM, BLOCK_K)
         scale = load_scale(scales, row, is_row, start, group, SIZE, FORM)
-        sums = add_tile(sums, tile, scale, x, start, SIZE, FORM, BLOCK_K)
         if GATED:
             up_tile = load_tile(codes, up_row, is_row, start, SIZE, FORM, BLOCK_K)
             up_scale = load_scale(scales, up_row, is_row, start, group, SIZE, FORM)
-            up_sums = add_tile(up_sums, up_tile, up_scale, x, start, SIZE, FORM, BLOCK_K)
+        else:
+            up_tile, up_scale = tile, scale
+        sums, up_sums = add_tiles(
+            sums, up_sums, tile, up_tile, scale, up_scale, x, norm_weight, norm_bias, mean, factor,
+            start, SIZE, FORM, NORM, GATED, WIDTH,
+        )  # fmt: skip
     result = tl.sum(sums, 1)
     if HAS_BIAS:
         result += tl.load(bias + row, mask=is_row, other=0.0).to(tl.float32)
