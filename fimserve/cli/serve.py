@@ -63,7 +63,8 @@ def serve(
     kv_memory: Annotated[
         int | None,
         typer.Option(
-            help="MiB for keys and values.", show_default=str(ENGINE_DEFAULTS.kv_memory_mib)
+            help="MiB for keys and values; 0 takes 1024, or 70 % of what is free on a GPU.",
+            show_default=str(ENGINE_DEFAULTS.kv_memory_mib),
         ),
     ] = None,
     adapters: Annotated[

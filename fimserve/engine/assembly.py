@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 from fimserve.engine.adapters import Adapters
+from fimserve.engine.device_fit import fit_settings
 from fimserve.engine.generation_factory import GenerationFactory
 from fimserve.engine.graph_runner import GraphRunner
 from fimserve.engine.kv_manager import KvManager
@@ -71,6 +72,8 @@ class Assembly:
             raise EngineSettingsError(f"adapters is {settings.adapters}; that is no directory")
         self._clock = clock
         self.loaded = loaded
+        self._may_fall_back = settings.gpu_path == "auto"
+        settings = fit_settings(settings, loaded.model.device)
         self.settings = settings
         self._renderer = make_renderer(loaded)
         encoder = self._renderer.encoder
@@ -121,14 +124,20 @@ class Assembly:
         loaded, settings = self.loaded, self.settings
         if settings.gpu_path == "eager":
             return Runner(loaded.model, self._pool, self._num_candidates)
-        runner = GraphRunner(
-            loaded.model,
-            self._pool,
-            self._num_candidates,
-            self._max_context_tokens,
-            settings.max_sequences,
-            settings.max_step_tokens,
-        )
+        try:
+            runner = GraphRunner(
+                loaded.model,
+                self._pool,
+                self._num_candidates,
+                self._max_context_tokens,
+                settings.max_sequences,
+                settings.max_step_tokens,
+            )
+        except UnsupportedModel as error:
+            if not self._may_fall_back:
+                raise
+            logger.warning("steps are launched one operation after the other: %s", error)
+            return Runner(loaded.model, self._pool, self._num_candidates)
         if loaded.model.device.type == "cuda":
             runner.warm_up(_report_warm_up)
         return runner

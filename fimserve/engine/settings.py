@@ -21,15 +21,16 @@ class EngineSettingsError(EngineError, ValueError):
 class EngineSettings:
     """Holds how much memory, time and company each request gets."""
 
-    kv_memory_mib: int = 1024
-    """Memory for keys and values, of running requests and of the prefix cache together."""
+    kv_memory_mib: int = 0
+    """Memory for keys and values, of running requests and of the prefix cache together; 0 takes
+    1024 on a CPU and 70 % of what is free on a GPU."""
     block_tokens: int = 32
     """Tokens per block of that memory."""
     tenant_share: float = 0.5
     """Most of that memory that one tenant's idle cache may keep while others want room."""
-    max_step_tokens: int = 256
-    """Tokens computed in one step: decodes first, the rest is filled with pieces of prompts.
-    Measured on 2 cores: see docs/LOG.md; a GPU takes more."""
+    max_step_tokens: int = 0
+    """Tokens computed in one step: decodes first, the rest is filled with pieces of prompts. 0
+    takes 256 on a CPU, as measured on 2 cores (docs/LOG.md), and 2048 on a GPU."""
     max_sequences: int = 64
     """Completions decoded at the same time."""
     max_waiting: int = 256
@@ -41,10 +42,10 @@ class EngineSettings:
     """Tokens guessed ahead at once; 0 never guesses."""
     session_memory_mib: int = 64
     """Memory for what is remembered of sessions beside keys and values."""
-    gpu_path: Literal["eager", "graphs"] = "eager"
+    gpu_path: Literal["auto", "eager", "graphs"] = "auto"
     """How steps run on a GPU: eager launches one operation after the other; graphs replays whole
-    steps on fixed memory and launches the next one before this one is read. graphs has not yet run
-    on a GPU; on a CPU it runs unrecorded and is slower."""
+    steps on fixed memory and launches the next one before this one is read; auto takes graphs where
+    there are kernels for the card and the model. On a CPU graphs run unrecorded and slower."""
     adapters: Path | None = None
     """Directory of LoRA adapters; each of its folders that holds one may be loaded by name."""
 
@@ -52,14 +53,13 @@ class EngineSettings:
         """Refuse values that cannot work."""
         if not 0 < self.tenant_share <= 1:
             raise EngineSettingsError(f"tenant_share is {self.tenant_share}; use 0 to 1")
-        at_least_one = ("kv_memory_mib", "block_tokens", "max_step_tokens", "max_sequences")
-        for name in (*at_least_one, "max_waiting"):
+        for name in ("block_tokens", "max_sequences", "max_waiting"):
             self._check_at_least(name, 1)
-        for name in ("max_drafts", "session_memory_mib"):
+        for name in ("kv_memory_mib", "max_step_tokens", "max_drafts", "session_memory_mib"):
             self._check_at_least(name, 0)
         self._check_at_least("max_prompt_tokens", 16)
-        if self.gpu_path not in ("eager", "graphs"):
-            raise EngineSettingsError(f"gpu_path is {self.gpu_path!r}; use eager or graphs")
+        if self.gpu_path not in ("auto", "eager", "graphs"):
+            raise EngineSettingsError(f"gpu_path is {self.gpu_path!r}; use auto, eager or graphs")
 
     def _check_at_least(self, name: str, minimum: int) -> None:
         value = getattr(self, name)

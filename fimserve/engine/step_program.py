@@ -6,7 +6,7 @@ Both forms read and write the same fixed tensors; the plain one is the twin that
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,8 +21,8 @@ class StepOutput(NamedTuple):
     """[R] int64: id of each row's best score; overwritten by the next run."""
 
 
-MemoryPool = tuple[int, int]
-"""Name of the memory that recordings take theirs from."""
+MemoryPool = Any
+"""Name of the memory that recordings take theirs from; torch's type of it has no public name."""
 
 
 def make_memory(device: torch.device) -> MemoryPool | None:

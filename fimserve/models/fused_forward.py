@@ -70,6 +70,9 @@ class FusedForward:
             )
             for block in model.parts.blocks
         ]
+        self._counters = torch.zeros(
+            MAX_LONE_ROWS * model.config.num_heads, dtype=torch.int32, device=model.device
+        )
         self._rotations = _tabulate_rotations(model)
         self._norm = _norm_of(model.parts.norm)
         head = model.parts.head
@@ -162,6 +165,7 @@ class FusedForward:
                 step.positions,
                 step.tables,
                 step.tiles,
+                self._counters,
                 scale=scale,
                 block_tokens=pool.block_tokens,
                 window=config.sliding_window,

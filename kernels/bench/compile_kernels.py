@@ -123,6 +123,7 @@ def list_launches() -> list[Callable[[], object]]:
         lambda: decode_attention.decode_attention(
             few(1, 3 * heads * head_dim), None, (angles, angles), memory, slots, slots,
             torch.zeros(1, 8, dtype=torch.int32), torch.tensor([[0, 0, 1]], dtype=torch.int32),
+            torch.zeros(heads, dtype=torch.int32),
             scale=0.1, block_tokens=32, num_splits=32,
         )
     )  # fmt: skip

@@ -31,8 +31,6 @@ def served(model: str, dtype: str, gpu_path: str, device: str) -> Iterator[str]:
     url = f"http://127.0.0.1:{PORT}"
     environment = os.environ | {
         "FIMSERVE_ENGINE_GPU_PATH": gpu_path,
-        "FIMSERVE_ENGINE_MAX_STEP_TOKENS": "2048",
-        "FIMSERVE_ENGINE_KV_MEMORY_MIB": "61440" if device != "cpu" else "1024",
     }
     command = [
         sys.executable, "-m", "fimserve", "serve", "--model", model,

@@ -127,7 +127,15 @@ def test_every_step_of_the_usual_sizes_has_a_bucket() -> None:
     buckets = list_buckets(max_context_tokens=2304, max_sequences=64, max_step_tokens=256)
     assert len(buckets) == len(set(buckets))
     assert {bucket.context_tokens for bucket in buckets} == {512, 1024, 2048, 4096}
-    assert {bucket.num_rows for bucket in buckets if bucket.layout == "decode"} == {1, 2, 4, 8, 16, 32, 64}
+    assert {bucket.num_rows for bucket in buckets if bucket.layout == "decode"} == {
+        1,
+        2,
+        4,
+        8,
+        16,
+        32,
+        64,
+    }
     assert {bucket.num_rows for bucket in buckets if bucket.layout == "mixed"} == {
         rows for rows in ROWS if 1 < rows <= 256
     }
@@ -145,5 +153,5 @@ def test_buckets_fill_the_card_without_splitting_hairs(group: int, num_kv_heads:
 
 
 def test_an_unknown_path_is_refused() -> None:
-    with pytest.raises(EngineSettingsError, match="gpu_path is 'fast'; use eager or graphs"):
+    with pytest.raises(EngineSettingsError, match="gpu_path is 'fast'; use auto, eager or graphs"):
         EngineSettings(gpu_path="fast")  # type: ignore[arg-type]

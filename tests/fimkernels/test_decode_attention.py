@@ -100,6 +100,9 @@ def test_the_error_rule_holds(
             return tensor.to(dtype).to(device, kind)
 
         memory = given(operands.memory)
+        counters = torch.zeros(
+            len(operands.slots) * shape.num_heads, dtype=torch.int32, device=device
+        )
         with find_table().on_trial("decode_attention", Launch(block_n=block_n, num_warps=2)):
             out = module.decode_attention(
                 given(operands.projected),
@@ -112,11 +115,13 @@ def test_the_error_rule_holds(
                 operands.positions.to(device),
                 operands.tables.to(device),
                 operands.tiles.to(device),
+                counters,
                 scale=shape.head_dim**-0.5,
                 block_tokens=BLOCK_TOKENS,
                 window=shape.window,
                 num_splits=num_splits,
             )
+        assert not counters.any(), "the next launch would not know its last program"
         results.append((out, memory))
     (out, stored), (plain, plain_stored), (truth, true_stored) = results
     check_error(out, plain, truth)

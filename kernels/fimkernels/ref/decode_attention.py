@@ -17,6 +17,7 @@ def decode_attention(
     positions: Tensor,
     tables: Tensor,
     tiles: Tensor,
+    counters: Tensor,
     *,
     scale: float,
     block_tokens: int,
@@ -27,6 +28,7 @@ def decode_attention(
 
     Shapes:
         projected: [T, 3 * H * D]  as in `rotate_and_store`; every head has keys of its own
+        counters:  [T * H]         int32, all zero before and after; written
         others:    as in `rotate_and_store` and `paged_attention`
         returns:   [T, H * D]      dtype of projected
 
@@ -39,6 +41,7 @@ def decode_attention(
         positions: Place of each token in its own sequence.
         tables: Where the sequences' keys are.
         tiles: One row each: which sequence a token belongs to.
+        counters: Memory by which programs know which of them is the last; says nothing here.
         scale: Factor of the scores.
         block_tokens: Tokens in a block.
         window: How many tokens a token sees, itself included; None = all before it.

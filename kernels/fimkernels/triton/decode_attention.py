@@ -3,9 +3,8 @@
 One query row is no work for the matrix unit; multiplying and summing in registers leaves room for
 many programs on a processor, each asking for its keys and values before it waits for the
 projection. Each program turns the query itself, which costs less than a kernel in front; the one
-whose part of the keys ends with the token's own takes that from the projection and stores it.
-Split keys, joined by the same second kernel as those of `attention.py`. Meaning:
-`ref/decode_attention.py`.
+whose part of the keys ends with the token's own takes that from the projection and stores it. The
+program of a head that comes last joins what all of them found. Meaning: `ref/decode_attention.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from fimkernels.outputs import empty_output
 from fimkernels.triton.early_launch import await_inputs, launches_early, release_next
-from fimkernels.triton.split_keys import LOG2_E, empty_parts, find_keys, join_parts
+from fimkernels.triton.split_keys import LOG2_E, empty_parts, find_keys
 from fimkernels.tuning import Launch, find_launch
 
 
@@ -62,12 +61,13 @@ def load_turned(
 
 @triton.jit
 def decode_kernel(
-    output, log_sums, projected, bias, cosines, sines, keys, values, slots, positions, tables,
-    tiles, scale_log2, table_stride, num_tokens, projected_stride, rotation_stride,
+    output, parts, log_sums, counters, projected, bias, cosines, sines, keys, values, slots,
+    positions, tables, tiles, scale_log2, table_stride, num_tokens, projected_stride,
+    rotation_stride,
     WINDOW: tl.constexpr, HAS_BIAS: tl.constexpr, HAS_ROTATION: tl.constexpr,
     NUM_HEADS: tl.constexpr, HEAD_DIM: tl.constexpr, BLOCK_D: tl.constexpr,
     BLOCK_TOKENS: tl.constexpr, BLOCK_N: tl.constexpr, NUM_SPLITS: tl.constexpr,
-    EARLY: tl.constexpr,
+    BLOCK_S: tl.constexpr, EARLY: tl.constexpr,
 ):  # fmt: skip
     release_next(EARLY)
     # Slots, positions, tables, tiles and rotations are inputs of the whole step: no kernel of the
@@ -153,17 +153,38 @@ def decode_kernel(
             key, is_key, last, best, total, gathered, WINDOW,
         )  # fmt: skip
     result = gathered / tl.where(total > 0.0, total, 1.0)
-    row = (token * NUM_HEADS + head) * HEAD_DIM
+    row = token * NUM_HEADS + head
     is_written = column < tl.where(num_rows > 0, HEAD_DIM, 0)
     if NUM_SPLITS == 1:
-        tl.store(output + row + column, result.to(output.dtype.element_ty), mask=is_written)
-    else:
-        part = split.to(tl.int64) * num_tokens * NUM_HEADS
-        tl.store(output + part * HEAD_DIM + row + column, result, mask=is_written)
+        target = output + row * HEAD_DIM + column
+        tl.store(target, result.to(output.dtype.element_ty), mask=is_written)
+    elif num_rows > 0:
+        own_place = split.to(tl.int64) * num_tokens * NUM_HEADS + row
+        tl.store(parts + own_place * HEAD_DIM + column, result, mask=is_written)
         log_sum = best + tl.log2(tl.where(total > 0.0, total, 1.0))  # -inf where no key was seen
-        one = tl.arange(0, 1)
-        target = log_sums + part + token * NUM_HEADS + head + one
-        tl.store(target, log_sum + one, mask=one < num_rows)
+        tl.store(log_sums + own_place, log_sum)
+        tl.debug_barrier()  # what all threads stored comes before the count
+        if tl.atomic_add(counters + row, 1, sem="acq_rel") == NUM_SPLITS - 1:
+            tl.store(counters + row, 0)  # for the next launch
+            which = tl.arange(0, BLOCK_S)
+            is_part = which < NUM_SPLITS
+            places = which.to(tl.int64) * num_tokens * NUM_HEADS + row
+            # Past the first-level cache, which may hold what stood there before.
+            sums = tl.load(
+                log_sums + places, mask=is_part, other=float("-inf"), cache_modifier=".cg"
+            )
+            highest = tl.max(sums, 0)
+            weights = tl.exp2(sums - tl.where(highest == float("-inf"), 0.0, highest))  # [S]
+            found = tl.load(
+                parts + places[:, None] * HEAD_DIM + column[None, :],
+                mask=is_part[:, None] & is_column[None, :],
+                other=0.0,
+                cache_modifier=".cg",
+            )
+            weight = tl.sum(weights, 0)
+            joined = tl.sum(found * weights[:, None], 0) / tl.where(weight > 0.0, weight, 1.0)
+            target = output + row * HEAD_DIM + column
+            tl.store(target, joined.to(output.dtype.element_ty), mask=is_column)
 
 
 def decode_attention(
@@ -175,6 +196,7 @@ def decode_attention(
     positions: Tensor,
     tables: Tensor,
     tiles: Tensor,
+    counters: Tensor,
     *,
     scale: float,
     block_tokens: int,
@@ -196,14 +218,14 @@ def decode_attention(
     )
     cosines, sines = (projected, projected) if rotation is None else rotation
     decode_kernel[(tiles.shape[0], num_heads, num_splits)](
-        parts, log_sums, projected, projected if bias is None else bias, cosines, sines,
+        output, parts, log_sums, counters, projected, projected if bias is None else bias,
+        cosines, sines,
         keys_values[0], keys_values[1], slots, positions, tables, tiles,
         scale * LOG2_E, tables.stride(0), num_tokens, projected.stride(0), cosines.stride(0),
         WINDOW=window or 0, HAS_BIAS=bias is not None, HAS_ROTATION=rotation is not None,
         NUM_HEADS=num_heads, HEAD_DIM=head_dim, BLOCK_D=triton.next_power_of_2(head_dim),
         BLOCK_TOKENS=block_tokens, BLOCK_N=launch.block_n, NUM_SPLITS=num_splits,
-        EARLY=early, num_warps=launch.num_warps, launch_pdl=early,
+        BLOCK_S=triton.next_power_of_2(num_splits), EARLY=early,
+        num_warps=launch.num_warps, launch_pdl=early,
     )  # fmt: skip
-    if num_splits > 1:
-        join_parts(output, parts, log_sums)
     return output
