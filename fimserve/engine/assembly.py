@@ -43,6 +43,9 @@ from fimserve.prompt import (
 
 logger = logging.getLogger(__name__)
 
+USUAL_NEW_TOKENS = 1024
+"""Tokens that few completions exceed."""
+
 
 def now_ms() -> float:
     """Return the engine's clock, in milliseconds."""
@@ -139,7 +142,7 @@ class Assembly:
             logger.warning("steps are launched one operation after the other: %s", error)
             return Runner(loaded.model, self._pool, self._num_candidates)
         if loaded.model.device.type == "cuda":
-            runner.warm_up(_report_warm_up)
+            runner.warm_up(settings.max_prompt_tokens + USUAL_NEW_TOKENS, _report_warm_up)
         return runner
 
     def make_loop(self) -> EngineLoop:

@@ -69,10 +69,14 @@ class GraphRunner:
         """Copy keys and values between blocks, in order."""
         self._plain.copy_blocks(copies)
 
-    def warm_up(self, report: Callable[[int, int], None] | None = None) -> None:
-        """Record every bucket, so that no request waits for it.
+    def warm_up(
+        self, usual_context_tokens: int, report: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Record every bucket that is usual, so that no request waits for it.
 
         Args:
+            usual_context_tokens: Tokens that few sequences exceed; what is for longer ones only is
+                recorded when one comes.
             report: Told how many of how many are done.
         """
         buckets = list_buckets(self._max_context_tokens, self._max_sequences, self._max_step_tokens)
