@@ -84,7 +84,7 @@ def profile_step(recorded: GraphRunner, items: list[WorkItem], num_steps: int = 
         for _ in range(num_steps):
             recorded.launch(items, slots).read()
     averages = profile.key_averages()
-    return averages.table(sort_by="cuda_time_total", row_limit=16, max_name_column_width=44)
+    return str(averages.table(sort_by="cuda_time_total", row_limit=16, max_name_column_width=44))
 
 
 def main() -> None:

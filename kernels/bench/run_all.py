@@ -1,4 +1,4 @@
-"""Take every table of operations and steps on one card, in one go; meant for 8 minutes on an H100.
+"""Take every table of operations and steps on one card, in one go; about 8 minutes on an H100.
 
     python kernels/bench/run_all.py --work /tmp/fimserve-bench
 

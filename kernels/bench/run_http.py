@@ -5,7 +5,8 @@
 Starts `fimserve serve` on a random checkpoint of each published shape (written first where absent)
 and on the embedded model, and runs `fimserve bench latency` and `fimserve bench goodput` against
 it: 1536 + 512 tokens, 32 new ones, cold and keystroke; 10 % cold under load, E2E within 200 ms. The
-lines go where those commands put them, eval/results. A row that fails does not stop the others.
+JSON lines are appended to --output. --only takes the rows whose name begins so; a row that fails
+does not stop the others.
 """
 
 import argparse
@@ -17,32 +18,34 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from model_shapes import SHAPES, write_random_checkpoint
 
+RESULTS = Path(__file__).resolve().parent / "results"
 PORT = 8765
 START_S = 300.0
 
 
 @contextmanager
-def served(model: str, dtype: str, gpu_path: str, device: str) -> Iterator[str]:
-    """Serve a model until the context ends; yields the server's address."""
+def served(model: str, dtype: str, gpu_path: str, device: str, log: Path) -> Iterator[str]:
+    """Serve a model until the context ends; yields the server's address. What it says is logged."""
     url = f"http://127.0.0.1:{PORT}"
-    environment = os.environ | {
-        "FIMSERVE_ENGINE_GPU_PATH": gpu_path,
-    }
+    environment = os.environ | {"FIMSERVE_ENGINE_GPU_PATH": gpu_path}
     command = [
         sys.executable, "-m", "fimserve", "serve", "--model", model,
         "--port", str(PORT), "--device", device, "--dtype", dtype,
     ]  # fmt: skip
-    process = subprocess.Popen(command, env=environment)
-    try:
-        wait_until_ready(url, process)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(30)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8") as file:
+        process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
+        try:
+            wait_until_ready(url, process)
+            yield url
+        finally:
+            process.terminate()
+            process.wait(30)
 
 
 def wait_until_ready(url: str, process: "subprocess.Popen[bytes]") -> None:
@@ -67,11 +70,61 @@ def wait_until_ready(url: str, process: "subprocess.Popen[bytes]") -> None:
     raise RuntimeError(f"the server was not ready after {START_S:.0f} s")
 
 
-def bench(url: str, *arguments: str) -> None:
+def bench(url: str, output: Path, *arguments: str) -> None:
     """Run one benchmark command; its failure is raised."""
-    subprocess.run(
-        [sys.executable, "-m", "fimserve", "bench", *arguments, "--url", url], check=True
-    )
+    command = [sys.executable, "-m", "fimserve", "bench", *arguments]
+    subprocess.run([*command, "--url", url, "--output", str(output)], check=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Holds one model as it is served."""
+
+    model: str
+    """Name of a shape, or the embedded model."""
+    dtype: str
+    first_rate: float
+    """Requests per second that the search for goodput begins with; 0 = no search."""
+
+    @property
+    def name(self) -> str:
+        """Name by which --only takes it."""
+        return f"{self.model}-{self.dtype}"
+
+
+ROWS = (
+    Row("deepseek-coder-1.3b", "bf16", 40.0),
+    Row("deepseek-coder-1.3b", "int8", 0.0),
+    Row("starcoder2-3b", "bf16", 20.0),
+    Row("embedded", "bf16", 0.0),
+)
+PROMPTS = ("--tokens", "2048", "--suffix-share", "0.25", "--max-tokens", "32")
+
+
+def find_model(row: Row, arguments: argparse.Namespace) -> str:
+    """Return where a row's model is, written first where it is absent."""
+    shape = SHAPES.get(row.model)
+    if shape is None:
+        return row.model
+    directory: Path = arguments.work / row.model
+    if not (directory / "model.safetensors").exists():
+        write_random_checkpoint(shape, directory, arguments.device)
+    return str(directory)
+
+
+def measure(url: str, row: Row, arguments: argparse.Namespace) -> None:
+    """Run a row's benchmarks."""
+    for order, scenarios in (("spm", "cold,keystroke"), ("middle-increment", "keystroke")):
+        bench(
+            url, arguments.output, "latency", *PROMPTS, "--scenarios", scenarios,
+            "--n", str(arguments.n), "--order", order,
+        )  # fmt: skip
+    if row.first_rate and not arguments.without_goodput:
+        bench(
+            url, arguments.output, "goodput", *PROMPTS, "--e2e-ms", "200", "--cold-share", "0.1",
+            "--seconds", str(arguments.seconds), "--order", "spm",
+            "--first-rate", str(row.first_rate), "--precision", "1.2",
+        )  # fmt: skip
 
 
 def main() -> None:
@@ -82,34 +135,22 @@ def main() -> None:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--n", type=int, default=30)
     parser.add_argument("--seconds", type=float, default=15.0, help="of one trial of goodput")
+    parser.add_argument("--only", default="", help="such as deepseek-coder-1.3b-int8")
+    parser.add_argument("--output", type=Path, default=RESULTS / "http.jsonl")
     parser.add_argument("--without-goodput", action="store_true")
     arguments = parser.parse_args()
-    rows: list[tuple[str, str, str]] = []
-    for name, shape in SHAPES.items():
-        directory = arguments.work / name
-        if not (directory / "model.safetensors").exists():
-            write_random_checkpoint(shape, directory, arguments.device)
-        rows.append((str(directory), "bf16", "spm"))
-    rows.append((str(arguments.work / "deepseek-coder-1.3b"), "int8", "spm"))
-    rows.append(("embedded", "bf16", "spm"))
     failed: list[str] = []
-    for model, dtype, order in rows:
-        print(f"--- {Path(model).name} {dtype}, {arguments.gpu_path}", flush=True)
+    for row in ROWS:
+        if not row.name.startswith(arguments.only):
+            continue
+        print(f"--- {row.name}, {arguments.gpu_path}", flush=True)
         try:
-            with served(model, dtype, arguments.gpu_path, arguments.device) as url:
-                bench(
-                    url, "latency", "--tokens", "2048", "--suffix-share", "0.25",
-                    "--max-tokens", "32", "--scenarios", "cold,keystroke",
-                    "--n", str(arguments.n), "--order", order,
-                )  # fmt: skip
-                if not arguments.without_goodput and dtype == "bf16":
-                    bench(
-                        url, "goodput", "--tokens", "2048", "--suffix-share", "0.25",
-                        "--max-tokens", "32", "--e2e-ms", "200", "--cold-share", "0.1",
-                        "--seconds", str(arguments.seconds), "--order", order,
-                    )  # fmt: skip
+            model = find_model(row, arguments)
+            log = arguments.work / f"{row.name}.log"
+            with served(model, row.dtype, arguments.gpu_path, arguments.device, log) as url:
+                measure(url, row, arguments)
         except (subprocess.CalledProcessError, RuntimeError) as error:
-            failed.append(f"{Path(model).name} {dtype}: {error}")
+            failed.append(f"{row.name}: {error}")
     for said in failed:
         print(f"failed: {said}")
     sys.exit(1 if failed else 0)
