@@ -85,13 +85,13 @@ class KeptEncoder:
 
     def _look_up(self, pieces: Sequence[str]) -> list[Ids]:
         """Return the ids of each piece; those that are not known are encoded and kept."""
-        found = list(map(self._kept.find, pieces))
+        found = self._kept.find_all(pieces)
         missing = [index for index, ids in enumerate(found) if ids is None]
         if missing:
             texts = [pieces[index] for index in missing]
             for index, ids in zip(missing, self._encode(texts), strict=True):
                 found[index] = self._kept.keep(pieces[index], ids)
-        return [ids for ids in found if ids is not None]
+        return [ids or () for ids in found]
 
     def _encode(self, pieces: list[str]) -> list[Ids]:
         """Return the ids of each piece, in one call where they can be told apart afterwards.

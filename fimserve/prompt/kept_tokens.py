@@ -58,6 +58,13 @@ class KeptTokens:
             self._add(piece, ids)
         return ids
 
+    def find_all(self, pieces: Sequence[str]) -> list[tuple[int, ...] | None]:
+        """Return the ids of each of many pieces, None for those that are not known."""
+        found = list(map(self._young.get, pieces))
+        if None in found:
+            found = list(map(self.find, pieces))
+        return found
+
     def keep(self, piece: str, token_ids: Sequence[int]) -> tuple[int, ...]:
         """Keep the ids of a piece that was not found.
 
@@ -73,6 +80,8 @@ class KeptTokens:
         return ids
 
     def _add(self, piece: str, ids: tuple[int, ...]) -> None:
+        if piece in self._young:
+            return  # the same line twice among those that were missing
         num_bytes = sys.getsizeof(piece) + sys.getsizeof(ids) + _ID_BYTES * len(ids) + _ENTRY_BYTES
         if num_bytes > self._max_generation_bytes:
             return  # a line of a megabyte would be all that is kept

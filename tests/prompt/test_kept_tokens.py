@@ -15,6 +15,17 @@ def test_ids_are_found_again() -> None:
     assert kept.find("x = 1\n") == (7, 8)
 
 
+def test_many_are_found_as_one_by_one() -> None:
+    kept = KeptTokens(max_generation_bytes=600)
+    for number in range(6):  # some are of the old generation by now, some forgotten
+        kept.keep(f"piece {number}", [number])
+    pieces = [f"piece {number}" for number in range(7)]
+    expected = [kept.find(piece) for piece in pieces]
+    assert kept.find_all(pieces) == expected
+    assert kept.find_all(pieces[5:6]) == [(5,)]
+    assert None in expected
+
+
 def test_a_session_has_its_own() -> None:
     KeptTokens().keep("secret", [1])
     assert KeptTokens().find("secret") is None
