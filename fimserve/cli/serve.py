@@ -3,6 +3,7 @@
 Ctrl+C and SIGTERM stop it gracefully: no new requests, running ones get `drain_s` seconds.
 """
 
+import gc
 import json
 import logging
 import shlex
@@ -240,6 +241,10 @@ def run_service(
 
     app = make_app(loaded.engine, settings.server, loaded.device, event_store, experiments)
     server = HttpServer(app, tell)
+    # All that is there now stays. Otherwise Python's collector looks at it whenever enough has been
+    # added, and no thread goes on meanwhile: 0.19 s with the embedded model.
+    gc.collect()
+    gc.freeze()
     try:
         server.run(sockets=[listener.socket])
     except OSError as error:

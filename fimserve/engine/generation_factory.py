@@ -75,12 +75,14 @@ class GenerationFactory:
                 plan.removed,
                 rest_of_word(request.prefix, request.suffix or ""),
             ),
-            text=self._make_text(request, plan),
+            text=self._make_text(request, plan, session),
             token_bytes=self._token_bytes,
             drafts=DraftSource(session.history) if request.speculate else None,
         )
 
-    def _make_text(self, request: CompletionRequest, plan: PromptPlan) -> TextStream:
+    def _make_text(
+        self, request: CompletionRequest, plan: PromptPlan, session: Session
+    ) -> TextStream:
         # A length that is asked for is kept: no rule but the request's own stop texts ends it.
         is_free = request.ignore_eos or request.min_tokens > 0
         return TextStream(
@@ -93,4 +95,5 @@ class GenerationFactory:
             single_line=not plan.is_multiline and not is_free,
             trim=request.trim and not is_free,
             num_skipped_bytes=len(plan.removed),
+            kept=session.scans,
         )

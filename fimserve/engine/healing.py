@@ -31,7 +31,7 @@ MAX_CUT_TOKENS = 4
 a run of letters without sense is what they would be spent on."""
 
 _UTF8_BYTES = [byte for byte in range(0xF5) if byte not in (0xC0, 0xC1)]
-_WORD_END = re.compile(r"\w\Z")
+_WORD_END = re.compile(r"\w")
 _WORD_START = re.compile(r"\w+")
 
 
@@ -82,7 +82,7 @@ def cut(text: str, encoder: TextEncoder, index: HealingIndex) -> Cut:
 
 def rest_of_word(prefix: str, suffix: str) -> bytes:
     """Return the part of a word that the suffix begins with, where the cursor is inside a word."""
-    match = _WORD_START.match(suffix[:TAIL_CHARS]) if _WORD_END.search(prefix) else None
+    match = _WORD_START.match(suffix[:TAIL_CHARS]) if _WORD_END.match(prefix[-1:]) else None
     return match[0].encode() if match else b""
 
 

@@ -155,7 +155,7 @@ class Planner:
         room = max(context - request.max_tokens - len(removed), context - context // 2)
         budget = min(room, self._max_prompt_tokens)
         try:
-            return self._renderer.render(parts, order, budget), removed
+            return self._renderer.render(parts, order, budget, session.tokens), removed
         except PromptError as error:
             raise InvalidRequest(str(error)) from error
 
@@ -252,4 +252,4 @@ def _anchor_parts(
 
 def _without_surrogates(text: str) -> str:
     """Return the text with each half of a broken pair, which is no character, as U+FFFD."""
-    return _LONE_SURROGATE.sub("\ufffd", text)
+    return text if text.isascii() else _LONE_SURROGATE.sub("\ufffd", text)

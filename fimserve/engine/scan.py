@@ -8,6 +8,8 @@ tokens and of what is done about the brackets.
 from __future__ import annotations
 
 import re
+import sys
+from bisect import bisect_left
 from collections.abc import Iterable
 from functools import cache
 from typing import Literal, NamedTuple
@@ -22,6 +24,9 @@ PAIRS = {")": "(", "]": "[", "}": "{"}
 _BACKTICK_LANGUAGES = frozenset(
     ["javascript", "javascriptreact", "typescript", "typescriptreact", "go", "shellscript"]
 )
+_SPANNING = frozenset({"block", "triple", "template"})
+"""Groups of the expression that may match more than a line."""
+_BRACKET_BYTES = 128
 _NO_CHAR_QUOTES = frozenset({"rust", "lisp", "clojure", "scheme", "haskell", "ocaml", "vb"})
 
 
@@ -60,17 +65,98 @@ def scan_by_rules(text: str, language: str | None = None) -> Scan:
     Returns:
         The brackets in order.
     """
-    brackets: list[Bracket] = []
+    return _scan_on(text, language, 0, [], [])
+
+
+class KeptScan:
+    """Scans texts by rules, most of which are the last one with something changed near its end.
+
+    What stands before the line with the first change is not read again: there the state is known.
+    It belongs to one session, as its texts do.
+    """
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._language: str | None = None
+        self._scan = Scan((), "code")
+        self._spans: list[tuple[int, int]] = []  # strings and comments that may span lines
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes that are kept, about."""
+        text_bytes = sys.getsizeof(self._text) if self._text else 0
+        return text_bytes + _BRACKET_BYTES * len(self._scan.brackets)
+
+    def scan(self, text: str, language: str | None = None) -> Scan:
+        """Return what `scan_by_rules` does.
+
+        Args:
+            text: Source that starts in code.
+            language: Language id; None for one that is not known.
+
+        Returns:
+            The brackets in order.
+        """
+        if text == self._text and language == self._language:
+            return self._scan
+        start = self._find_start(text) if language == self._language else 0
+        num_kept = bisect_left(self._scan.brackets, start, key=lambda bracket: bracket.position)
+        brackets = list(self._scan.brackets[:num_kept])
+        spans = [span for span in self._spans if span[1] <= start]
+        self._scan = _scan_on(text, language, start, brackets, spans)
+        self._text, self._language, self._spans = text, language, spans
+        return self._scan
+
+    def _find_start(self, text: str) -> int:
+        """Return the last line start before which both texts have the same matches.
+
+        What matches within a line looks no further than its line end. What may span lines either
+        ends before the change, or it is read anew from where it starts. It can only fail to match
+        at the lone backslash that a text ends with, so after such a text all is read anew.
+        """
+        if self._text.endswith("\\"):
+            return 0
+        start = text.rfind("\n", 0, _num_common(self._text, text)) + 1
+        for span_start, span_end in reversed(self._spans):
+            is_open = span_end == len(self._text)
+            if span_start < start and (is_open or start < span_end):
+                start = text.rfind("\n", 0, span_start) + 1
+        return start
+
+
+def _scan_on(
+    text: str,
+    language: str | None,
+    start: int,
+    brackets: list[Bracket],
+    spans: list[tuple[int, int]],
+) -> Scan:
+    """Return the scan of a text whose start is read; brackets and spans behind it are added."""
     inside: Inside = "code"
     open_at = None
-    for match in _pattern(language).finditer(text):
+    for match in _pattern(language).finditer(text, start):
         kind = match.lastgroup
         if kind == "bracket":
             brackets.append(Bracket(match.start(), match[0]))
-        elif match.end() == len(text) and not _is_closed(match):
+            continue
+        if kind in _SPANNING:
+            spans.append(match.span())
+        if match.end() == len(text) and not _is_closed(match):
             inside = "comment" if kind in ("line", "block") else "string"
             open_at = match.start()
     return Scan(tuple(brackets), inside, open_at)
+
+
+def _num_common(first: str, second: str) -> int:
+    """Return how many characters two texts have in common at their start."""
+    low, high = 0, min(len(first), len(second))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if first[low:middle] == second[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def match_brackets(brackets: Iterable[Bracket]) -> Match:

@@ -14,9 +14,11 @@ from typing import NamedTuple
 
 from fimserve.engine.anchor import Anchor
 from fimserve.engine.speculation import MAX_HISTORY_TOKENS, SpeculationGate
+from fimserve.engine.surroundings import KeptScans
+from fimserve.prompt import KeptTokens
 
-SESSION_BYTES = 1024
-"""What a session takes besides its anchor and its history, about."""
+SESSION_BYTES = 2048
+"""What a session takes besides its anchor, its history and what is kept of its texts, about."""
 TOKEN_BYTES = 36
 
 
@@ -39,12 +41,18 @@ class Session:
     """How often guesses were right."""
     history: list[int] = field(default_factory=list)
     """Tokens of recent completions, each behind the last tokens of its prompt; newest last."""
+    tokens: KeptTokens = field(default_factory=KeptTokens)
+    """Ids of the texts that its last prompts were made of."""
+    scans: KeptScans = field(default_factory=KeptScans)
+    """Brackets around its last cursor."""
 
     @property
     def num_bytes(self) -> int:
         """Bytes that the session holds, about."""
         anchor_bytes = self.anchor.num_bytes if self.anchor else 0
-        return SESSION_BYTES + anchor_bytes + TOKEN_BYTES * len(self.history)
+        history_bytes = TOKEN_BYTES * len(self.history)
+        kept_bytes = self.tokens.num_bytes + self.scans.num_bytes
+        return SESSION_BYTES + anchor_bytes + history_bytes + kept_bytes
 
     def remember(self, token_ids: Sequence[int]) -> None:
         """Add the tokens of a completion to the history, at the cost of the oldest."""

@@ -6,9 +6,10 @@ closes them. Only a window around the cursor is looked at. Knows nothing of toke
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from fimserve.engine.scan import PAIRS, Bracket, Inside, match_brackets, scan_by_rules
+from fimserve.engine.scan import PAIRS, Bracket, Inside, KeptScan, match_brackets
 from fimserve.engine.syntax import RuleScanner, Scanner, make_scanner
 
 PREFIX_CHARS = 4096
@@ -26,6 +27,21 @@ class Enclosure(NamedTuple):
     """Columns that its line is indented by."""
 
 
+@dataclass(frozen=True, slots=True)
+class KeptScans:
+    """Holds what rules found around the cursor last, for one session."""
+
+    above: KeptScan = field(default_factory=KeptScan)
+    """In the window that ends at the cursor."""
+    below: KeptScan = field(default_factory=KeptScan)
+    """In the one that starts there."""
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes that are kept, about."""
+        return self.above.num_bytes + self.below.num_bytes
+
+
 class Surroundings:
     """Holds what the rules need to know of a document.
 
@@ -34,9 +50,18 @@ class Surroundings:
         suffix: Text after it, LF line ends.
         language: Language id, or None.
         parses: Whether a syntax tree is wanted; without it, rules do.
+        kept: What was found around the session's last cursor, which changes nothing but the time.
     """
 
-    def __init__(self, prefix: str, suffix: str, language: str | None, parses: bool = True) -> None:
+    def __init__(
+        self,
+        prefix: str,
+        suffix: str,
+        language: str | None,
+        parses: bool = True,
+        kept: KeptScans | None = None,
+    ) -> None:
+        kept = kept or KeptScans()
         self.language = language
         self.window = cut_window(prefix)
         """End of the prefix, from the start of a line."""
@@ -49,13 +74,15 @@ class Surroundings:
         """Lines of the suffix with text, the rest of the cursor's line included."""
         self.lines_above = [line for line in self.window.split("\n")[:-1] if line.strip()]
         """Lines of the window with text, the cursor's left out."""
-        self.scanner: Scanner = make_scanner(language) if parses else RuleScanner(language)
+        make = make_scanner if parses else RuleScanner
+        self.scanner: Scanner = make(language, kept.above)
         """Knows the window already."""
         scan = self.scanner.scan(self.window)
         self.inside: Inside = scan.inside
         """What the cursor is inside of."""
         openers = match_brackets(scan.brackets).openers
-        self.enclosures = _find_enclosures(self.window, openers, below, language)
+        closers = match_brackets(kept.below.scan(below, language).brackets).closers
+        self.enclosures = _find_enclosures(self.window, openers, below, closers)
         """Brackets open at the cursor, the innermost last."""
 
     @property
@@ -101,7 +128,7 @@ def cut_window(prefix: str) -> str:
 
 
 def _find_enclosures(
-    window: str, openers: tuple[Bracket, ...], below: str, language: str | None
+    window: str, openers: tuple[Bracket, ...], below: str, closers: tuple[Bracket, ...]
 ) -> list[Enclosure]:
     """Pair the brackets open at the cursor with those that the suffix closes.
 
@@ -109,7 +136,6 @@ def _find_enclosures(
     line belongs to the opener whose line is indented alike. On the cursor's own line the outer ones
     are there, as an editor that closes brackets by itself would leave them.
     """
-    closers = match_brackets(scan_by_rules(below, language).brackets).closers
     line_start = window.rfind("\n") + 1
     line_end = below.find("\n")
     line_end = len(below) if line_end < 0 else line_end

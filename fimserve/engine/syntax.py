@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from fimserve.engine.scan import Bracket, Scan, match_brackets, scan_by_rules
+from fimserve.engine.scan import Bracket, KeptScan, Scan, match_brackets, scan_by_rules
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node, Parser, Point, Query, Tree
@@ -71,12 +71,20 @@ class Scanner(Protocol):
         ...
 
 
-def make_scanner(language: str | None) -> Scanner:
-    """Return a scanner with the language's grammar, or by rules where there is none."""
+def make_scanner(language: str | None, kept: KeptScan | None = None) -> Scanner:
+    """Return a scanner with the language's grammar, or by rules where there is none.
+
+    Args:
+        language: Language id, or None.
+        kept: What rules found in a text that whole texts are likely to begin like.
+
+    Returns:
+        The scanner.
+    """
     loaded = _load(language) if language else None
     if language is None or loaded is None:
-        return RuleScanner(language)
-    return TreeScanner(language, *loaded)
+        return RuleScanner(language, kept)
+    return TreeScanner(language, *loaded, kept)
 
 
 class RuleScanner:
@@ -84,14 +92,16 @@ class RuleScanner:
 
     Args:
         language: Language id, or None.
+        kept: As for `make_scanner`.
     """
 
-    def __init__(self, language: str | None) -> None:
+    def __init__(self, language: str | None, kept: KeptScan | None = None) -> None:
         self._language = language
+        self._kept = kept or KeptScan()
 
     def scan(self, text: str, start: int = 0) -> Scan:
         """Return brackets and end of a text."""
-        return _scan_from(text, start, self._language)
+        return _scan_from(text, start, self._language, self._kept)
 
 
 class TreeScanner:
@@ -101,12 +111,16 @@ class TreeScanner:
         name: Language id.
         language: The grammar.
         query: Finds its brackets.
+        kept: As for `make_scanner`.
     """
 
-    def __init__(self, name: str, language: Language, query: Query) -> None:
+    def __init__(
+        self, name: str, language: Language, query: Query, kept: KeptScan | None = None
+    ) -> None:
         from tree_sitter import Parser
 
         self._language = name
+        self._kept = kept or KeptScan()
         self._parser: Parser = Parser(language)
         self._query = query
         self._source = b""
@@ -122,7 +136,7 @@ class TreeScanner:
         start_byte = len(text[:start].encode(errors="replace"))
         tree = self._parse(source)
         if tree is None:
-            return _scan_from(text, start, self._language)
+            return _scan_from(text, start, self._language, self._kept)
         cursor = QueryCursor(self._query)
         cursor.set_byte_range(start_byte, len(source))
         found = cursor.captures(tree.root_node).get("bracket", [])
@@ -132,7 +146,7 @@ class TreeScanner:
         brackets = tuple(Bracket(at, char) for at, char in places if char)
         if not text.isascii():
             brackets = _with_char_positions(brackets, source)
-        by_rules = _scan_from(text, start, self._language)
+        by_rules = _scan_from(text, start, self._language, self._kept)
         if by_rules.inside == "code" or _is_in_substitution(text, by_rules, brackets):
             return Scan(brackets, "code")
         return by_rules  # no grammar knows what to make of a string or comment that does not end
@@ -177,10 +191,10 @@ class TreeScanner:
         return self._num_rounds_left <= 0
 
 
-def _scan_from(text: str, start: int, language: str | None) -> Scan:
-    scan = scan_by_rules(text[start:], language)
+def _scan_from(text: str, start: int, language: str | None, kept: KeptScan) -> Scan:
     if not start:
-        return scan
+        return kept.scan(text, language)
+    scan = scan_by_rules(text[start:], language)
     brackets = tuple(Bracket(at + start, char) for at, char in scan.brackets)
     open_at = None if scan.open_at is None else scan.open_at + start
     return Scan(brackets, scan.inside, open_at)

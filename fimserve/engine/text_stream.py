@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from fimserve.engine.detokenizer import Detokenizer
 from fimserve.engine.language import language_of
 from fimserve.engine.stops import StopMatcher
-from fimserve.engine.surroundings import Surroundings
+from fimserve.engine.surroundings import KeptScans, Surroundings
 from fimserve.engine.trimmer import Trimmer
 
 
@@ -35,6 +35,7 @@ class TextStream:
             suffix repeats and trailing white space go; False keeps all but stops.
         crlf: Whether the document's lines end in CRLF; None finds out.
         num_skipped_bytes: Bytes at the start that are no part of the text: those of token healing.
+        kept: What was found around the session's last cursor.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class TextStream:
         trim: bool = False,
         crlf: bool | None = None,
         num_skipped_bytes: int = 0,
+        kept: KeptScans | None = None,
     ) -> None:
         self._detokenizer = Detokenizer(token_bytes, num_skipped_bytes)
         self._matcher = StopMatcher(map(_with_lf, stops), single_line)
@@ -62,7 +64,8 @@ class TextStream:
         self._trimmer: Trimmer | None = None
         if trim:
             name = language_of(language, path)
-            around = Surroundings(_with_lf(prefix), _with_lf(suffix), name, parses=not single_line)
+            parses = not single_line
+            around = Surroundings(_with_lf(prefix), _with_lf(suffix), name, parses, kept)
             self._trimmer = Trimmer(around, single_line)
 
     @property

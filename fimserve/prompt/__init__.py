@@ -14,6 +14,7 @@ from fimserve.prompt.errors import (
     UnsupportedTokenizer,
 )
 from fimserve.prompt.format import FimFormat, detect_format, format_names, load_format
+from fimserve.prompt.kept_tokens import KeptTokens
 from fimserve.prompt.parts import Order, PromptParts, Snippet
 from fimserve.prompt.recognition import recognise_template
 from fimserve.prompt.renderer import RenderedPrompt, Renderer
@@ -22,6 +23,7 @@ __all__ = [
     "BudgetTooSmall",
     "FimFormat",
     "InvalidFamilyTable",
+    "KeptTokens",
     "MissingMarker",
     "Order",
     "PromptError",

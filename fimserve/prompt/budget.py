@@ -27,6 +27,8 @@ _WINDOW_CHARS_PER_TOKEN = 6
 # second, wider encoding and nothing else.
 
 Encode = Callable[[str], list[int]]
+EncodePart = Callable[[str, int], list[int]]
+"""Encodes a text from one of its ends on, until there are more tokens than a number."""
 Decode = Callable[[Sequence[int]], str]
 
 
@@ -42,6 +44,20 @@ class Side(NamedTuple):
 
     text: str
     encode: Encode
+    encode_end: EncodePart | None = None
+    """A way to encode no more of an end of the text than is needed; None encodes all of it."""
+    encode_start: EncodePart | None = None
+    """The same from the start on."""
+
+    def last_ids(self, window: int, max_tokens: int) -> list[int]:
+        """Return the ids of the last characters, or of an end of them that has more tokens."""
+        text = self.text[-window:]
+        return self.encode(text) if self.encode_end is None else self.encode_end(text, max_tokens)
+
+    def first_ids(self, window: int, max_tokens: int) -> list[int]:
+        """Return the ids of the first characters, or of a start of them that has more tokens."""
+        text, encode = self.text[:window], self.encode_start
+        return self.encode(text) if encode is None else encode(text, max_tokens)
 
 
 class FittedSides(NamedTuple):
@@ -133,20 +149,20 @@ def encode_end(side: Side, max_tokens: int) -> list[int]:
     The limit decides how much is encoded: megabytes above it are never looked at.
     """
     window = max(1, max_tokens) * _WINDOW_CHARS_PER_TOKEN
-    ids = side.encode(side.text[-window:])
+    ids = side.last_ids(window, max_tokens)
     while len(ids) <= max_tokens and window < len(side.text):
         window *= 2
-        ids = side.encode(side.text[-window:])
+        ids = side.last_ids(window, max_tokens)
     return ids
 
 
 def encode_start(side: Side, max_tokens: int) -> list[int]:
     """Return the ids of a text, or of some start of it that has more than `max_tokens`."""
     window = max(1, max_tokens) * _WINDOW_CHARS_PER_TOKEN
-    ids = side.encode(side.text[:window])
+    ids = side.first_ids(window, max_tokens)
     while len(ids) <= max_tokens and window < len(side.text):
         window *= 2
-        ids = side.encode(side.text[:window])
+        ids = side.first_ids(window, max_tokens)
     return ids
 
 

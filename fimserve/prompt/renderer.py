@@ -5,14 +5,21 @@ mining, training and evaluation all come through here, so what is served is what
 """
 
 from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TypeAlias
 
 from fimserve.prompt import budget
 from fimserve.prompt.encoder import TextEncoder
 from fimserve.prompt.errors import BudgetTooSmall, MissingMarker
 from fimserve.prompt.format import FimFormat
+from fimserve.prompt.kept_encoder import KeptEncoder
+from fimserve.prompt.kept_tokens import KeptTokens
 from fimserve.prompt.layout import Pieces, Section, SectionKind, lay_out, run_starts, section_text
 from fimserve.prompt.parts import Order, PromptParts, to_lf
 from fimserve.prompt.template import Marker, Words
+
+Encoder: TypeAlias = TextEncoder | KeptEncoder
+"""What encodes the texts of one prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,11 @@ class Renderer:
         )
 
     def render(
-        self, parts: PromptParts, order: Order | None = None, max_tokens: int | None = None
+        self,
+        parts: PromptParts,
+        order: Order | None = None,
+        max_tokens: int | None = None,
+        kept: KeptTokens | None = None,
     ) -> RenderedPrompt:
         """Return the prompt of some parts.
 
@@ -68,20 +79,24 @@ class Renderer:
             parts: What the prompt is made of; CRLF becomes LF.
             order: Layout to use; None takes the family's default. Without a suffix there is none.
             max_tokens: Limit of the prompt, cut by the rule of `budget`; None keeps everything.
+            kept: Ids of texts that the same session has shown before; the prompt is the same.
 
         Returns:
             Token ids, BOS included where the family has one.
         """
+        encoder: Encoder = self.encoder
+        if kept is not None and self.encoder.has_safe_cuts:
+            encoder = KeptEncoder(self.encoder, kept)
         parts, order = self._prepare(parts, order, max_tokens)
         if max_tokens is not None:
-            parts = self._affordable(parts, order, max_tokens)
+            parts = self._affordable(parts, order, max_tokens, encoder)
         sections = lay_out(self.format, parts, order)
-        encoded = self._encode_sections(sections, max_tokens)
+        encoded = self._encode_sections(sections, max_tokens, encoder)
         lengths = dict.fromkeys(SectionKind, 0)
         for section, ids in zip(sections, encoded, strict=True):
             lengths[section.kind] += len(ids)
         return RenderedPrompt(
-            token_ids=(*self._bos_ids, *(i for ids in encoded for i in ids)),
+            token_ids=tuple(chain(self._bos_ids, *encoded)),
             order=order,
             num_prefix_tokens=lengths[SectionKind.PREFIX] + lengths[SectionKind.INCREMENT],
             num_suffix_tokens=lengths[SectionKind.SUFFIX],
@@ -135,38 +150,43 @@ class Renderer:
         if max_tokens is None:
             return False
         limit = int(max_tokens * budget.MAX_INCREMENT_SHARE)
-        return self._count_tokens([(Words(increment),)], limit) > limit
+        return self._count_tokens([(Words(increment),)], limit, self.encoder) > limit
 
-    def _affordable(self, parts: PromptParts, order: Order | None, max_tokens: int) -> PromptParts:
+    def _affordable(
+        self, parts: PromptParts, order: Order | None, max_tokens: int, encoder: Encoder
+    ) -> PromptParts:
         """Return the parts without what the budget has no room for next to prefix and suffix."""
         sections = lay_out(self.format, parts, order)
         limit = int(max_tokens * budget.MAX_HEADER_SHARE)
         headers = [s.pieces for s in sections if s.kind is SectionKind.HEADER]
-        if self._count_tokens(headers, limit) > limit:
+        if self._count_tokens(headers, limit, encoder) > limit:
             return replace(parts, path=None, repo=None, snippets=())
         limit = int(max_tokens * budget.MAX_SNIPPET_SHARE)
         snippets = [s.pieces for s in sections if s.kind is SectionKind.SNIPPET]
-        kept = budget.plan_snippets([self._count_tokens([s], limit) for s in snippets], limit)
+        sizes = [self._count_tokens([snippet], limit, encoder) for snippet in snippets]
+        kept = budget.plan_snippets(sizes, limit)
         return replace(parts, snippets=tuple(parts.snippets[i] for i in kept))
 
-    def _count_tokens(self, sections: list[Pieces], limit: int) -> int:
+    def _count_tokens(self, sections: list[Pieces], limit: int, encoder: Encoder) -> int:
         """Return the number of tokens, or some number above the limit if it is above."""
         num_chars = sum(len(p.text) for pieces in sections for p in pieces if isinstance(p, Words))
         if num_chars > limit * budget.MAX_CHARS_PER_TOKEN:
             return limit + 1
-        return sum(len(self._encode_pieces(pieces, starts_run=True)) for pieces in sections)
+        return sum(len(self._encode_pieces(pieces, True, encoder)) for pieces in sections)
 
-    def _encode_sections(self, sections: list[Section], max_tokens: int | None) -> list[list[int]]:
+    def _encode_sections(
+        self, sections: list[Section], max_tokens: int | None, encoder: Encoder
+    ) -> list[list[int]]:
         """Return the ids of every section, prefix and suffix cut to what the others leave."""
         encoded: list[list[int]] = []
         sides: dict[SectionKind, budget.Side] = {}
         for section, starts_run in zip(sections, run_starts(sections), strict=True):
             if section.kind in (SectionKind.PREFIX, SectionKind.SUFFIX):
-                encode = self.encoder.encode if starts_run else self.encoder.encode_continuation
-                sides[section.kind] = budget.Side(section_text(section, self.format), encode)
+                text = section_text(section, self.format)
+                sides[section.kind] = _make_side(text, starts_run, encoder)
                 encoded.append([])
             else:
-                encoded.append(self._encode_section(section, starts_run))
+                encoded.append(self._encode_section(section, starts_run, encoder))
         room = None if max_tokens is None else self._room(sections, encoded, max_tokens)
         fitted = budget.fit_sides(
             sides[SectionKind.PREFIX], sides.get(SectionKind.SUFFIX), room, self.encoder.decode
@@ -193,18 +213,24 @@ class Renderer:
             raise BudgetTooSmall(max_tokens, used + 2)
         return max_tokens - used
 
-    def _encode_section(self, section: Section, starts_run: bool) -> list[int]:
+    def _encode_section(self, section: Section, starts_run: bool, encoder: Encoder) -> list[int]:
         is_blank = section.kind is SectionKind.BLANK
-        return [] if is_blank else self._encode_pieces(section.pieces, starts_run)
+        return [] if is_blank else self._encode_pieces(section.pieces, starts_run, encoder)
 
-    def _encode_pieces(self, pieces: Pieces, starts_run: bool) -> list[int]:
+    def _encode_pieces(self, pieces: Pieces, starts_run: bool, encoder: Encoder) -> list[int]:
         ids: list[int] = []
         for piece in pieces:
             if isinstance(piece, Marker):
                 ids.append(self._marker_ids[piece.role])
             elif starts_run:
-                ids.extend(self.encoder.encode(piece.text))
+                ids.extend(encoder.encode(piece.text))
             else:
-                ids.extend(self.encoder.encode_continuation(piece.text))
+                ids.extend(encoder.encode_continuation(piece.text))
             starts_run = isinstance(piece, Marker)
         return ids
+
+
+def _make_side(text: str, starts_run: bool, encoder: Encoder) -> budget.Side:
+    if isinstance(encoder, KeptEncoder):
+        return budget.Side(text, encoder.encode, encoder.encode_end, encoder.encode_start)
+    return budget.Side(text, encoder.encode if starts_run else encoder.encode_continuation)

@@ -25,6 +25,10 @@ OPENAI_TYPES: dict[int, str] = {
 """Types of errors that have one of their own."""
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+"""Made once: a stream has a record for every token."""
+
+
 class RecordStream(Response):
     """Sends records as they are made; the first one is awaited before the status is sent.
 
@@ -72,7 +76,7 @@ def encode_record(record: object) -> bytes:
 
     ASCII because some clients break lines at U+0085, U+2028 and U+2029, which JSON allows raw.
     """
-    return json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+    return _ENCODER.encode(record).encode("ascii")
 
 
 def openai_error(error: ServerError) -> JSONResponse:

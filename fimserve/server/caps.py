@@ -47,4 +47,6 @@ def apply_caps(asked: CompletionRequest, settings: ServerSettings) -> Completion
         if size > limit:
             raise BadRequest(f"{what}: {size}; the limit is {limit}.", code=code)
     num_tokens = min(asked.max_tokens, settings.max_tokens)
+    if num_tokens == asked.max_tokens:
+        return asked
     return replace(asked, max_tokens=num_tokens, min_tokens=min(asked.min_tokens, num_tokens))

@@ -37,41 +37,41 @@ async def race(
         TimeUp: If the engine has not ended by then.
     """
     # Waiting for the engine alone would notice a closed connection only at the next write, and
-    # on a route that does not stream never.
-    loop = asyncio.get_running_loop()
+    # on a route that does not stream never. A task for each step would cost several times what the
+    # step does, so both ways out are the one timeout around the step that is waited for.
     left = asyncio.ensure_future(_wait_for_disconnect(receive))
-    step: asyncio.Future[CompletionDelta | None] | None = None
+    limit: asyncio.Timeout | None = None
+
+    def give_up(_: object) -> None:
+        if limit is not None and not limit.expired():
+            limit.reschedule(asyncio.get_running_loop().time())
+
+    left.add_done_callback(give_up)
     try:
         while True:
-            step = asyncio.ensure_future(_next_delta(opened))
-            wait_s = None if due_s is None else max(0.0, due_s - loop.time())
-            await asyncio.wait({step, left}, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+            delta, limit = None, asyncio.timeout_at(due_s)
+            try:
+                async with limit:
+                    delta = await anext(opened, None)
+            except Exception:  # whatever a step that is given up makes of it
+                if not limit.expired():
+                    raise
             if left.done():
                 raise ClientDisconnected("The client closed the connection.")
-            if not step.done():
+            if delta is None and limit.expired():
                 raise TimeUp
-            if (delta := step.result()) is None:
+            limit = None
+            if delta is None:
                 return
             yield delta
+            # The news that the client left has its turn, though the engine may never wait.
+            await asyncio.sleep(0)
     finally:
+        limit = None
         left.cancel()
-        if step is not None:
-            await _give_up(step)
         await opened.aclose()
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def _next_delta(opened: AsyncGenerator[CompletionDelta]) -> CompletionDelta | None:
-    return await anext(opened, None)
-
-
-async def _give_up(step: asyncio.Future[CompletionDelta | None]) -> None:
-    # A generator cannot be closed while it runs: cancel its current step and see it end.
-    step.cancel()
-    await asyncio.wait({step})
-    if not step.cancelled():
-        step.exception()  # seen, so that asyncio does not report it as lost

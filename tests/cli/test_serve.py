@@ -1,5 +1,6 @@
 """The real `fimserve serve` process on a tiny model: what it prints works, and it ends well."""
 
+import gc
 import json
 import os
 import re
@@ -11,13 +12,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
 
-from fimserve.cli.serve import build_curl_line
+from fimserve.cli.local_model import LoadedEngine
+from fimserve.cli.serve import build_curl_line, run_service
+from fimserve.cli.settings import Settings
+from fimserve.server.http_server import HttpServer
 from fimserve.server.key_file import KeyFile
 from support.cli import CommandLine
+from support.fake_engine import FakeEngine
 from support.stored import read_stored
 
 TIMEOUT_S = 40
@@ -144,6 +150,22 @@ def check_stream_outlives_sigterm(
         rest = [line for line in lines if line]
     assert rest[-1] == "data: [DONE]"
     assert json.loads(rest[-2].removeprefix("data: "))["choices"][0]["finish_reason"]
+
+
+def test_what_is_there_before_serving_is_not_looked_at_by_the_collector_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counts: list[int] = []
+    monkeypatch.setattr(
+        HttpServer, "run", lambda self, sockets: counts.append(gc.get_freeze_count())
+    )
+    loaded = LoadedEngine(FakeEngine(), 1, "fp32", "cpu", 1.0)  # type: ignore[arg-type]
+    with socket.socket() as listener:
+        settings = Settings()
+        bound = SimpleNamespace(socket=listener, url="http://localhost")
+        run_service(loaded, settings, bound, None)  # type: ignore[arg-type]
+    gc.unfreeze()
+    assert counts[0] > 10_000
 
 
 def test_port_in_use_is_said_before_the_model_loads(fimserve: CommandLine) -> None:

@@ -31,6 +31,24 @@ def test_without_a_key_nothing_is_kept() -> None:
     assert book.open(None).history == []
 
 
+def test_what_is_kept_of_texts_counts_against_the_budget() -> None:
+    book = SessionBook(1 << 20)
+    session = book.open(KEY)
+    before = session.num_bytes
+    session.tokens.keep("x = 1\n", [7, 8])
+    session.scans.above.scan("f(" * 100, "python")
+    book.recount(KEY)
+    assert book.num_bytes == session.num_bytes > before + 100 * len("f(")
+
+
+def test_tenants_and_sessions_share_no_text() -> None:
+    book = SessionBook(1 << 20)
+    book.open(KEY).tokens.keep("secret\n", [7])
+    assert book.open(SessionKey("other", KEY.session)).tokens.find("secret\n") is None
+    assert book.open(SessionKey(KEY.tenant, "b.py")).tokens.find("secret\n") is None
+    assert book.open(KEY).tokens.find("secret\n") == (7,)
+
+
 def test_the_history_keeps_the_newest() -> None:
     session = Session()
     session.remember(range(MAX_HISTORY_TOKENS))

@@ -54,6 +54,7 @@ class CompletionAnswer:
             "created": int(time.time()),
             "model": model,
         }
+        self._event_start = b"data: " + encode_record(self._head)[:-1] + b',"choices":['
         self._usage_shape = usage_shape or describe_usage
 
     @property
@@ -102,7 +103,7 @@ class CompletionAnswer:
                     lists[delta.index].add(delta.text, delta.logprobs)
                     if delta.text or delta.finish_reason is not None:
                         is_started = True
-                        yield encode_event(self._record(delta, lists[delta.index]))
+                        yield self._event(delta, lists[delta.index])
             if includes_usage and usage is not None:
                 yield encode_event(self._head | {"choices": []} | self._counts(usage))
         except ClientDisconnected:
@@ -125,10 +126,11 @@ class CompletionAnswer:
             },
         }
 
-    def _record(self, delta: CompletionDelta, lists: LogprobLists) -> dict[str, object]:
+    def _event(self, delta: CompletionDelta, lists: LogprobLists) -> bytes:
+        """Return the event of a delta; what all of them begin with is encoded already."""
         is_last = delta.finish_reason is not None
         choice = _choice(delta.index, delta.text, lists.take(is_last), delta.finish_reason)
-        return self._head | {"choices": [choice]}
+        return self._event_start + encode_record(choice) + b"]}\n\n"
 
 
 def describe_usage(usage: Usage) -> dict[str, object]:
