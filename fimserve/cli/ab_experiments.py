@@ -25,7 +25,7 @@ __all__ = ["create", "list_all", "start", "stop"]
 Name = Annotated[str, typer.Argument(help="Name of the experiment.")]
 Url = Annotated[
     str | None,
-    typer.Option(help="Event database. Default: [telemetry] of the settings."),
+    typer.Option(help="Event database. Default: telemetry.url of the settings."),
 ]
 Config = Annotated[
     Path | None,
