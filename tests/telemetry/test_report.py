@@ -206,6 +206,9 @@ def test_the_page_is_whole_and_escapes_names() -> None:
     assert "What may be concluded" in page
 
 
+NEVER_ACCEPTED = Moments.of(np.array([[0.0] * 4, [30.0] * 4]))
+
+
 @pytest.fixture
 def kind_cells() -> list[Cell]:
     def cell(kind: str, arm: str, rate: float, num_users: int, each: int = 10) -> Cell:
@@ -219,13 +222,15 @@ def kind_cells() -> list[Cell]:
         cell("comment", "treatment", 0.2, 50),
         cell("call", "control", 0.5, 50),
         cell("string", "control", 0.1, 4, each=30),
+        Cell("kind", "lambda", "control", "car", 0.0, 120.0, NEVER_ACCEPTED),
         cell("rare", "control", 0.1, 2),
     ]
 
 
 def test_kinds_are_ranked_over_all_arms_and_chance_is_left_aside(kind_cells: list[Cell]) -> None:
     ranks = rank_kinds(kind_cells)
-    assert [rank.kind for rank in ranks] == ["string", "comment", "call"]
+    # Four users who never accepted prove less than a hundred who seldom did.
+    assert [rank.kind for rank in ranks] == ["string", "comment", "call", "lambda"]
     comment = ranks[1]
     assert comment.car == pytest.approx(0.15)
     assert (comment.counted, comment.refused) == (1_000, 850)

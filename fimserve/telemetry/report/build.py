@@ -268,7 +268,7 @@ def to_row(cell: Cell) -> CellRow:
     """
     interval = None
     if cell.moments is not None:
-        interval = Interval(*estimate_ratio(cell.moments).interval())
+        interval = Interval(*estimate_ratio(cell.moments).share_interval())
     return CellRow(
         dimension=cell.dimension,
         key=cell.key,
