@@ -76,6 +76,13 @@ def create(
             help="A limit that stops an arm: latency_ms=50, errors=0.01, car_drop=0.03.",
         ),
     ] = None,
+    primary: Annotated[
+        str | None,
+        typer.Option(
+            help="Metric that is to decide, named now and not afterwards.",
+            show_default="retained_chars",
+        ),
+    ] = None,
     started: Annotated[bool, typer.Option("--start", help="Start it at once.")] = False,
     url: Url = None,
     config: Config = None,
@@ -84,7 +91,9 @@ def create(
     given: dict[str, Any] = {} if file is None else _read_file(file)
     given |= {"name": name}
     given |= {
-        key: value for key, value in (("share", share), ("layer", layer)) if value is not None
+        key: value
+        for key, value in (("share", share), ("layer", layer), ("primary", primary))
+        if value is not None
     }
     targets = (("tenants", tenant), ("languages", language), ("editors", editor))
     given |= {key: value for key, value in targets if value}

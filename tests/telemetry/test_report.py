@@ -16,7 +16,9 @@ from fimserve.telemetry.report import (
     rank_kinds,
     render_page,
 )
+from fimserve.telemetry.report.experiment_report import find_facts
 from fimserve.telemetry.statistics import Moments
+from support.experiments import make_plan, make_running
 
 ARMS = ("control", "treatment")
 SHARES = {"control": 0.5, "treatment": 0.5}
@@ -207,6 +209,13 @@ def test_the_page_is_whole_and_escapes_names() -> None:
 
 
 NEVER_ACCEPTED = Moments.of(np.array([[0.0] * 4, [30.0] * 4]))
+
+
+def test_the_metric_that_decides_is_the_one_that_was_planned() -> None:
+    planned, silent = make_running(make_plan(primary="car")), make_running(make_plan())
+    assert find_facts(planned).primary == "car"
+    assert find_facts(planned, primary="wcar").primary == "wcar"
+    assert find_facts(silent).primary == "retained_chars"
 
 
 @pytest.fixture
