@@ -6,11 +6,12 @@ Two adapters are served to simulated users over HTTP. The users of one of them, 
 accept more (the log-odds of acceptance are 0.45 higher: about 30 % become 40 %); a third arm has
 nothing planted. `fimserve ab report` must find the first and must not claim the second. Leaves the
 database, the report as JSON and as a page, and the log in DIRECTORY (by default a new one below
-/tmp). Needs no network and about five minutes on 2 cores; `--pictures` needs Chromium
+/tmp). Needs no network and a minute or two on 2 cores; `--pictures` needs Chromium
 (`FIMSERVE_CHROMIUM` names it) and writes docs/pictures/ab-*.png.
 """
 
 import argparse
+import io
 import json
 import os
 import shutil
@@ -18,12 +19,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from fimeval.own_server import run_own_server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 PICTURES = Path(__file__).resolve().parents[1] / "pictures"
 NAME = "adapters"
@@ -31,6 +39,7 @@ HIDDEN, KV, LAYERS, RANK = 640, 128, 8, 4
 """Shapes of the embedded model, and rank of the adapters."""
 PLANTED = "bold:acceptance=0.45"
 ALPHA = 0.05
+NUM_COLOURS = 64
 FOLLOWED_S = 3.0
 """Longer than a service takes to notice what was started."""
 
@@ -85,30 +94,59 @@ def check(report: dict[str, object]) -> None:
     print("the decision is right: bold is better, same is not told from steady")
 
 
+class View(NamedTuple):
+    """One picture."""
+
+    name: str
+    scheme: Literal["light", "dark"]
+    width: int
+    height: int
+
+
+REPORT = View("ab-report", "light", 1440, 1180)
+DASHBOARDS = (
+    View("ab-dashboard", "light", 1000, 1420),
+    View("ab-dashboard-phone", "dark", 390, 1420),
+)
+
+
 def draw(url: str, page: Path) -> None:
     """Draw the report and the dashboard."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     chromium = os.environ.get("FIMSERVE_CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
         )
-        for name, address, width in (
-            ("ab-report", page.absolute().as_uri(), 1000),
-            ("ab-dashboard", f"{url}/dashboard", 1200),
-            ("ab-dashboard-phone", f"{url}/dashboard", 390),
-        ):
-            sheet = browser.new_page(viewport={"width": width, "height": 900})
-            answer = sheet.goto(address)
-            if answer is not None and answer.status == 404:
-                print(f"{name}: this service has no such page")
-                continue
-            sheet.wait_for_load_state("networkidle")
-            file = PICTURES / f"{name}.png"
-            sheet.screenshot(path=file, full_page=True, animations="disabled")
-            print(f"{file.name}: {file.stat().st_size} bytes")
+        with open_sheet(browser, REPORT) as sheet:
+            sheet.goto(page.absolute().as_uri())
+            save(sheet, REPORT)
+        for view in DASHBOARDS:
+            with open_sheet(browser, view) as sheet:
+                sheet.goto(f"{url}/dashboard#{NAME}")
+                expect(sheet.locator("#statements li").first).to_be_visible(timeout=120_000)
+                expect(sheet.locator("#kinds svg")).to_be_visible()
+                sheet.wait_for_timeout(300)
+                save(sheet, view)
         browser.close()
+
+
+@contextmanager
+def open_sheet(browser: "Browser", view: View) -> "Iterator[Page]":
+    """Have a page of a view's size for the length of a `with` block."""
+    size = {"width": view.width, "height": view.height}
+    context = browser.new_context(color_scheme=view.scheme, viewport=size)  # type: ignore[arg-type]
+    yield context.new_page()
+    context.close()
+
+
+def save(sheet: "Page", view: View) -> None:
+    """Write a picture of few colours."""
+    shot = Image.open(io.BytesIO(sheet.screenshot(animations="disabled"))).convert("RGB")
+    file = PICTURES / f"{view.name}.png"
+    shot.quantize(NUM_COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
+    print(f"{file.name}: {file.stat().st_size} bytes")
 
 
 def main(arguments: list[str]) -> None:
@@ -130,7 +168,8 @@ def main(arguments: list[str]) -> None:
     environment = {**os.environ, **settings}
     arms = ("steady=0.34,adapter=steady", "bold=0.33,adapter=bold", "same=0.33,adapter=steady")
     with run_own_server("embedded", settings) as url:
-        run(environment, "create", NAME, *(part for arm in arms for part in ("--arm", arm)))
+        asked_arms = [part for arm in arms for part in ("--arm", arm)]
+        run(environment, "create", NAME, *asked_arms, "--primary", "car")
         run(environment, "start", NAME)
         time.sleep(FOLLOWED_S)
         print(
@@ -153,7 +192,7 @@ def main(arguments: list[str]) -> None:
         )
         # At its planned end, looked at for the first time.
         run(environment, "stop", NAME, "--reason", "its two weeks are over")
-        report = ("report", NAME, "--primary", "car")
+        report = ("report", NAME)
         run(environment, *report, "--html", str(directory / "report.html"))
         told = run(environment, *report, "--json")
         (directory / "report.json").write_text(told)

@@ -40,7 +40,7 @@ VIEWS = (
 
 def take(browser: Browser, url: str, view: View) -> Image.Image:
     """Return a picture of the page with a suggestion in it."""
-    context = browser.new_context(color_scheme=view.scheme, viewport={"width": 660, "height": 900})
+    context = browser.new_context(color_scheme=view.scheme, viewport={"width": 660, "height": 820})
     page = context.new_page()
     page.goto(url)
     page.locator("#language").select_option(view.language)
@@ -52,7 +52,8 @@ def take(browser: Browser, url: str, view: View) -> Image.Image:
         page.keyboard.press(key)
         if key != "Escape":
             wait_for_suggestion(page)
-    shot = page.screenshot(animations="disabled", caret="initial")
+    # The whole page: the table of suggestions and the switch for events stand at its end.
+    shot = page.screenshot(animations="disabled", caret="initial", full_page=True)
     context.close()
     return Image.open(io.BytesIO(shot)).convert("RGB")
 

@@ -25,7 +25,7 @@ __all__ = ["create", "list_all", "start", "stop"]
 Name = Annotated[str, typer.Argument(help="Name of the experiment.")]
 Url = Annotated[
     str | None,
-    typer.Option(help="Event database. Default: [telemetry] of the settings."),
+    typer.Option(help="Event database. Default: telemetry.url of the settings."),
 ]
 Config = Annotated[
     Path | None,
@@ -76,6 +76,13 @@ def create(
             help="A limit that stops an arm: latency_ms=50, errors=0.01, car_drop=0.03.",
         ),
     ] = None,
+    primary: Annotated[
+        str | None,
+        typer.Option(
+            help="Metric that is to decide, named now and not afterwards.",
+            show_default="retained_chars",
+        ),
+    ] = None,
     started: Annotated[bool, typer.Option("--start", help="Start it at once.")] = False,
     url: Url = None,
     config: Config = None,
@@ -84,7 +91,9 @@ def create(
     given: dict[str, Any] = {} if file is None else _read_file(file)
     given |= {"name": name}
     given |= {
-        key: value for key, value in (("share", share), ("layer", layer)) if value is not None
+        key: value
+        for key, value in (("share", share), ("layer", layer), ("primary", primary))
+        if value is not None
     }
     targets = (("tenants", tenant), ("languages", language), ("editors", editor))
     given |= {key: value for key, value in targets if value}

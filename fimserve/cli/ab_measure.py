@@ -18,7 +18,7 @@ __all__ = ["AsJson", "Config", "Url", "now_ms", "open_database", "parse_day"]
 Url = Annotated[
     str | None,
     typer.Option(
-        help="Event database. Default: [telemetry] of the settings. A password is better kept in "
+        help="Event database. Default: telemetry.url of the settings. A password is better kept in "
         "FIMSERVE_TELEMETRY_URL."
     ),
 ]

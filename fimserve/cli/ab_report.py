@@ -46,8 +46,12 @@ def report(
         ),
     ] = None,
     primary: Annotated[
-        str, typer.Option(help="Metric that decides, as it was named before the experiment.")
-    ] = "retained_chars",
+        str | None,
+        typer.Option(
+            help="Metric that decides, where the experiment's plan does not name it.",
+            show_default="the plan's, else retained_chars",
+        ),
+    ] = None,
     tightest_at: Annotated[
         int,
         typer.Option(
@@ -83,7 +87,7 @@ def _report_known(
     name: str,
     first: int | None,
     last: int | None,
-    primary: str,
+    primary: str | None,
     tightest_at: int,
     past_days: int,
 ) -> "Report":
@@ -104,19 +108,21 @@ def _report_given(
     arms: list[str],
     first: int | None,
     last: int | None,
-    primary: str,
+    primary: str | None,
     tightest_at: int,
     past_days: int,
 ) -> "Report":
     from fimserve.telemetry.metrics import Window, measure
     from fimserve.telemetry.report import ExperimentFacts, build_report
+    from fimserve.telemetry.report.build import PRIMARY
 
     if first is None:
         raise UsageFailure("--arm needs --since: the registry does not say when it began")
     shares = dict(_parse_arm(one) for one in arms)
     now = now_ms()
+    is_running = last is None or last > now
     facts = ExperimentFacts(
-        name, shares, next(iter(shares)), last is None or last > now, primary, tightest_at
+        name, shares, next(iter(shares)), is_running, primary or PRIMARY, tightest_at
     )
     return build_report(measure(database, Window(first, last or now, now, name, past_days)), facts)
 

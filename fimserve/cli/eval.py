@@ -193,7 +193,9 @@ def build_swebench(
     ],
     clones: Annotated[
         Path,
-        typer.Option(help="Directory of git clones, bare or not: OWNER/NAME or OWNER__NAME[.git]."),
+        typer.Option(
+            help="Directory of git clones, bare or not: OWNER/NAME or OWNER__NAME, also with .git."
+        ),
     ],
     output: Annotated[Path, typer.Option(help="File to write, .jsonl or .jsonl.gz.")],
     split: Annotated[str, typer.Option(help="Name of the SWE-bench set, kept in every row.")],

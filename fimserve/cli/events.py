@@ -29,7 +29,7 @@ app = typer.Typer(
 Url = Annotated[
     str | None,
     typer.Option(
-        help="Database. Default: [telemetry] of the settings. A password is better kept in "
+        help="Database. Default: telemetry.url of the settings. A password is better kept in "
         "FIMSERVE_TELEMETRY_URL."
     ),
 ]

@@ -28,7 +28,9 @@ app = typer.Typer(
 
 KeysOption = Annotated[
     Path | None,
-    typer.Option("--keys", help="File of keys. Default: keys of [server].", dir_okay=False),
+    typer.Option(
+        "--keys", help="File of keys. Default: server.keys of the settings.", dir_okay=False
+    ),
 ]
 ConfigOption = Annotated[
     Path | None,

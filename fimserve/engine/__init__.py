@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         TokenLogprob,
         Usage,
     )
+    from fimserve.engine.cursor_kinds import CursorKinds, find_cursor_kinds
     from fimserve.engine.engine import Engine
     from fimserve.engine.errors import (
         AdapterNotFound,
@@ -40,6 +41,7 @@ __all__ = [
     "Completion",
     "CompletionDelta",
     "CompletionRequest",
+    "CursorKinds",
     "Engine",
     "EngineClosed",
     "EngineError",
@@ -54,12 +56,14 @@ __all__ = [
     "QueueFull",
     "TokenLogprob",
     "Usage",
+    "find_cursor_kinds",
     "make_renderer",
 ]
 
 _HOMES = {
     "assembly": ["make_renderer"],
     "completion": ["Completion", "CompletionDelta", "FinishReason", "TokenLogprob", "Usage"],
+    "cursor_kinds": ["CursorKinds", "find_cursor_kinds"],
     "engine": ["Engine"],
     "errors": [
         "AdapterNotFound",

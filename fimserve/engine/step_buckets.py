@@ -23,11 +23,9 @@ MAX_SEQUENCES = 64
 NUM_FINE_ROWS = 64
 """Rows from which on what a step costs hardly depends on the contexts: fewer of those are told
 apart."""
-PROMPT_TILE_ROWS, LONG_PROMPT_TILE_ROWS = 64, 128
-"""Query rows, times the heads that share a key head, of a tile in a piece of a prompt, and in a
-long one."""
-NUM_LONG_ROWS = 512
-"""Rows from which on there are tiles enough to make them larger."""
+PROMPT_TILE_ROWS = 64
+"""Query rows, times the heads that share a key head, of a tile in a piece of a prompt; 128 were
+slower."""
 NUM_PROGRAMS, NUM_LONE_PROGRAMS = 264, 528
 """Programs that attention should consist of: two for each of an H100's 132 processors, or four
 where one or two tokens are decoded and each program is small."""
@@ -113,9 +111,7 @@ def shape_bucket(bucket: Bucket, group: int, num_kv_heads: int) -> BucketShape:
         wanted = -(-NUM_LONE_PROGRAMS // (bucket.num_rows * num_kv_heads))
         most = bucket.context_tokens // MIN_LONE_SPLIT_TOKENS
         return BucketShape(1, bucket.num_rows, max(1, min(wanted, most, MAX_LONE_SPLITS)))
-    is_long = bucket.num_rows >= NUM_LONG_ROWS
-    prompt_rows = (LONG_PROMPT_TILE_ROWS if is_long else PROMPT_TILE_ROWS) // group
-    tile_rows = 1 if bucket.layout == "decode" else max(2, prompt_rows)
+    tile_rows = 1 if bucket.layout == "decode" else max(2, PROMPT_TILE_ROWS // group)
     num_runs = 1 if bucket.layout == "lone" else MAX_SEQUENCES
     num_tiles = count_tiles(bucket.num_rows, num_runs + 1, tile_rows)  # padding is a run too
     # Tiles that are padding do nothing, so only those of a few sequences are counted on.

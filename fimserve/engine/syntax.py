@@ -1,4 +1,4 @@
-"""The one place that uses tree-sitter: which brackets a source has, and where its end stands.
+"""Grammars of tree-sitter: which brackets a source has, and where its end stands.
 
 Grammars are loaded when first needed, one wheel per language. The tree is read as a row of tokens
 and not by its shape: half-written code has ERROR nodes whose shape says little, while strings,
@@ -81,7 +81,7 @@ def make_scanner(language: str | None, kept: KeptScan | None = None) -> Scanner:
     Returns:
         The scanner.
     """
-    loaded = _load(language) if language else None
+    loaded = load_grammar(language) if language else None
     if language is None or loaded is None:
         return RuleScanner(language, kept)
     return TreeScanner(language, *loaded, kept)
@@ -204,7 +204,7 @@ _lock = threading.Lock()
 _loaded: dict[str, tuple[Language, Query] | None] = {}
 
 
-def _load(language: str) -> tuple[Language, Query] | None:
+def load_grammar(language: str) -> tuple[Language, Query] | None:
     """Return a grammar and its query for brackets; None where there is no such wheel."""
     if language not in _GRAMMARS:
         return None

@@ -27,6 +27,7 @@ from fimserve.server.failed_attempts import FailedAttempts
 from fimserve.server.guard import Guard
 from fimserve.server.key_file import KeyFile
 from fimserve.server.key_ring import KeyRing
+from fimserve.server.kind_desk import KindDesk
 from fimserve.server.metrics import Metrics
 from fimserve.server.metrics_desk import MetricsDesk
 from fimserve.server.openapi import STANDING_RESPONSES, OpenApi
@@ -103,6 +104,7 @@ def make_app(
     settings = settings or ServerSettings()
     arms = None if experiments is None else ArmDesk(experiments, engine)
     desk = None if event_store is None else MetricsDesk(event_store)
+    kinds = None if event_store is None else KindDesk()
 
     @asynccontextmanager
     async def close_at_end(_: FastAPI) -> AsyncIterator[None]:
@@ -112,6 +114,8 @@ def make_app(
         finally:
             if arms is not None:
                 await run_in_threadpool(arms.close)
+            if kinds is not None:
+                await run_in_threadpool(kinds.close)
             if event_store is not None:
                 await run_in_threadpool(event_store.close)
 
@@ -126,7 +130,7 @@ def make_app(
     )
     names = ModelNames(engine.model_name, settings.model_aliases)
     service = Service(
-        engine, settings, names, Metrics(engine.stats), device, event_store, arms, desk
+        engine, settings, names, Metrics(engine.stats), device, event_store, arms, kinds, desk
     )
     app.state.service = service
     app.state.error_shapes = ErrorShapes(_gather("ERROR_SHAPES"))

@@ -4,13 +4,14 @@ Sizes, times and ids, never text.
 """
 
 import time
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import cast
 
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
-from fimserve.engine import Usage
+from fimserve.engine import CursorKinds, Usage
 from fimserve.server.errors import ServerError
 from fimserve.server.principal import LOCAL
 from fimserve.server.served_arm import ServedArm
@@ -44,6 +45,8 @@ class RequestRecord:
     """Id of the completion, as the answer says it."""
     served: ServedArm | None = None
     """What an experiment made of it; None where the sender is in none."""
+    kinds: Future[CursorKinds | None] | None = None
+    """Syntax nodes at the cursor, once they are found; None where nobody looks."""
 
     @property
     def elapsed_ms(self) -> float:

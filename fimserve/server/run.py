@@ -154,10 +154,13 @@ async def _run(asked: CompletionRequest, request: Request) -> AsyncGenerator[Com
                         record.usage, record.finish = delta.usage, delta.finish_reason
                     if delta.finish_reason == "cancelled":
                         raise RequestCancelled("The request was cancelled before it was complete.")
+                    if delta.usage is not None:
+                        _look_at_place(asked, told.text, request)
                     yield delta
         except TimeUp:
             if asked.max_tokens and not told.has_news:
                 raise EngineBusy("Nothing was written by the deadline.") from None
+            _look_at_place(asked, told.text, request)
             for delta in told.make_ends(record.elapsed_ms):
                 record.usage, record.finish = delta.usage, delta.finish_reason
                 yield delta
@@ -175,6 +178,12 @@ def _open(asked: CompletionRequest, request: Request) -> AsyncGenerator[Completi
     if served is None:
         return service.engine.open(armed)
     return _open_arm(service.engine, armed, asked, served)
+
+
+def _look_at_place(asked: CompletionRequest, text: str, request: Request) -> None:
+    """Have it found out which syntax was completed, where events may ask for it."""
+    if (kinds := service_of(request).kinds) is not None:
+        kinds.look(asked, text, request)
 
 
 async def _open_arm(
@@ -214,6 +223,8 @@ class _Told:
         self._open = set(range(num_choices))
         self.has_news = False
         """Whether a text was told, or that there is none."""
+        self.text = ""
+        """The first completion so far."""
         self._num_tokens = 0
         self._num_prompt_tokens = 0
 
@@ -221,6 +232,7 @@ class _Told:
         """Note a delta."""
         self._num_tokens += len(delta.token_ids)
         self._num_prompt_tokens = max(self._num_prompt_tokens, delta.prompt_tokens)
+        self.text += delta.text if delta.index == 0 else ""
         self.has_news = self.has_news or bool(delta.text) or delta.finish_reason is not None
         if delta.finish_reason is not None:
             self._open.discard(delta.index)

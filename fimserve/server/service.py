@@ -15,6 +15,7 @@ from fimserve.engine import CompletionDelta, CompletionRequest, EngineStats, Mod
 from fimserve.server.arm_desk import ArmDesk
 from fimserve.server.drain import Drain
 from fimserve.server.errors import UnknownModel, shorten
+from fimserve.server.kind_desk import KindDesk
 from fimserve.server.metrics import Metrics
 from fimserve.server.metrics_desk import MetricsDesk
 from fimserve.server.settings import ServerSettings
@@ -201,6 +202,8 @@ class Service:
     """Where events go; None where they are switched off."""
     arms: ArmDesk | None = None
     """Experiments; None where there can be none."""
+    kinds: KindDesk | None = None
+    """Says in events which syntax was completed; None where there are no events."""
     metrics_desk: MetricsDesk | None = None
     """What the dashboard asks; None where there are no events."""
     drain: Drain = field(default_factory=Drain)

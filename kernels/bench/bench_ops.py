@@ -156,7 +156,7 @@ def list_attention(shape: ModelShape) -> Iterator[Case]:
         ("decode", 2047, 1, 4), ("decode", 2047, 1, 16), ("decode", 2047, 1, 64),
         ("keystroke", 2032, 16, 1), ("prompt", 0, 2048, 1), ("prompt", 1536, 512, 1),
     ):  # fmt: skip
-        tile_rows = 1 if new == 1 else max(2, (128 if new >= 512 else 64) // group)
+        tile_rows = 1 if new == 1 else max(2, 64 // group)
         per_sequence = -(-new // tile_rows)
         tiles = torch.tensor(
             [

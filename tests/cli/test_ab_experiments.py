@@ -30,12 +30,14 @@ def list_all(ab: CommandLine) -> dict[str, Any]:
 
 
 def test_an_experiment_from_draft_to_end(ab: CommandLine) -> None:
-    made = ab("ab", "create", "slow", *HALVES, "--share", "0.4", "--language", "go")
+    more = ("--share", "0.4", "--language", "go", "--primary", "car")
+    made = ab("ab", "create", "slow", *HALVES, *more)
     assert (made.exit_code, made.stdout) == (0, "slow is draft\n")
     assert ab("ab", "start", "slow").stdout.startswith("slow is running; services follow")
     one = list_all(ab)["slow"]
     assert (one["state"], one["buckets"]) == ("running", [[0, 4000]])
     assert one["plan"]["languages"] == ["go"]
+    assert one["plan"]["primary"] == "car"
     assert "salt" not in one
     assert ab("ab", "stop", "slow", "--arm", "later", "--reason", "no need").exit_code == 0
     assert ab("ab", "stop", "slow", "--reason", "enough").exit_code == 0

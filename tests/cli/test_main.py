@@ -1,9 +1,12 @@
 """The command itself: quick to start, its help page true, its mistakes explained."""
 
+import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,6 +71,23 @@ def test_every_command_has_a_help_page(fimserve: CommandLine, name: str) -> None
     outcome = fimserve(name, "--help")
     assert outcome.exit_code == 0
     assert f"fimserve {name}" in outcome.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_word_of_a_help_page_is_taken_for_markup(name: str) -> None:
+    """Rich leaves out `[server]`, which it takes for a style."""
+    pages = list(walk(load_command(name)))
+    texts = [page.help or "" for page in pages]
+    texts += [getattr(one, "help", None) or "" for page in pages for one in page.params]
+    assert len(texts) > 1
+    assert [text for text in texts if re.search(r"\[[a-z_.]+\]", text)] == []
+
+
+def walk(command: Any) -> Iterator[Any]:
+    """Yield a command and those below it."""
+    yield command
+    for below in getattr(command, "commands", {}).values():
+        yield from walk(below)
 
 
 def test_version_is_that_of_the_distribution(fimserve: CommandLine) -> None:

@@ -126,6 +126,7 @@ def test_grey_text_appears_and_tab_accepts_it(window: EditorWindow, served: Serv
     assert accepted["accepted_chars"] == len(ghost)
     assert accepted["language"] == "python"
     assert accepted["editor"] == "vscode"
+    assert "kind" in accepted  # said by the service
 
 
 def test_undo_takes_it_back(window: EditorWindow) -> None:

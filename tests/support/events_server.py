@@ -22,6 +22,7 @@ import uvicorn
 
 from fimserve.server.app import make_app
 from fimserve.telemetry import TelemetrySettings, open_event_store
+from support.experiments import open_watch
 from support.fake_engine import FakeEngine
 
 
@@ -98,7 +99,7 @@ def serve(url: str, spool: str) -> None:
         spool: Directory for when it is away.
     """
     store = open_event_store(TelemetrySettings(url=url, spool=spool))
-    app = make_app(FakeEngine(), event_store=store)
+    app = make_app(FakeEngine(), event_store=store, experiments=open_watch(url))
     config = uvicorn.Config(app, log_config=None, access_log=False, ws="none", lifespan="on")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         AnnouncingServer(config).run(sockets=[listener])

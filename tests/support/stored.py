@@ -34,6 +34,23 @@ def read_rows(url: str, where: str = "1 = 1", table: str = "events") -> list[dic
         engine.dispose()
 
 
+def find_damage(url: str) -> list[str]:
+    """Return what SQLite finds wrong with its file; PostgreSQL is not asked.
+
+    Args:
+        url: The database.
+    """
+    if not url.startswith("sqlite"):
+        return []
+    engine = open_engine(url)
+    try:
+        with engine.connect() as connection:
+            found = [str(row[0]) for row in connection.execute(text("PRAGMA integrity_check"))]
+    finally:
+        engine.dispose()
+    return [line for line in found if line != "ok"]
+
+
 def read_stored(url: str) -> dict[str, list[str]]:
     """Return the ids of all stored events by tenant, each as often as it is there.
 

@@ -43,6 +43,7 @@ TWO = [{"name": "a", "share": 0.5}, {"name": "b", "share": 0.5}]
         ({"guardrails": {"min_users": 3}}, "min_users is 3; use a whole number of 100 or more"),
         ({"guardrails": {"alpha": 0.7}}, "alpha is 0.7"),
         ({"guardrails": {"latency": 1}}, "did you mean latency_ms"),
+        ({"primary": "joy"}, "primary is 'joy'; use one of retained_chars, car"),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(change: dict[str, Any], said: str) -> None:
@@ -64,7 +65,9 @@ arms = st.builds(
 
 @given(arms, st.lists(st.sampled_from(["go", "c"]), unique=True), st.floats(0.01, 1))
 def test_a_plan_is_read_back_as_it_was(arm: Arm, languages: list[str], share: float) -> None:
-    plan = make_plan(arms=(arm, Arm("b", 0.5)), languages=tuple(languages), share=share)
+    primary = "car" if languages else None
+    targets = tuple(languages)
+    plan = make_plan(arms=(arm, Arm("b", 0.5)), languages=targets, share=share, primary=primary)
     assert parse_plan(plan.to_json()) == plan
     one = make_running(plan).stop_arm("a", "why", 3)
     assert one.from_json(one.to_json()) == one

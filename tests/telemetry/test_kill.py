@@ -1,7 +1,8 @@
 """`kill -9` at random moments under load: what was acknowledged is there, once, and whole.
 
 Editors send batches and send them again until they are answered; the server is killed and started
-again under them. `make test` runs a few lives, the suite of slow tests two hundred.
+again under them, while another process opens, reads and closes the database. `make test` runs a
+few lives, the suite of slow tests two hundred.
 """
 
 import http.client
@@ -22,7 +23,8 @@ import pytest
 
 from support.events_server import Life, ServerNursery, open_nursery
 from support.postgres import Postgres
-from support.stored import read_stored
+from support.stored import find_damage, read_stored
+from support.visitor import have_visitor
 
 logger = logging.getLogger(__name__)
 
@@ -148,14 +150,19 @@ def run_torture(url: str, directory: Path, num_kills: int) -> None:
         directory: Where the spool goes.
         num_kills: Kills.
     """
-    with open_nursery(url, str(directory / "spool")) as nursery:
+    with open_nursery(url, str(directory / "spool")) as nursery, have_visitor(url) as visits:
         torture = Torture(nursery, random.Random(num_kills))
         torture.run(num_kills)
     assert list(directory.glob("spool/*.json")) == []
+    assert visits.num > num_kills, "nobody else looked"
+    assert find_damage(url) == []
     torture.check(read_stored(url)["local"])
     num_events = sum(len(ids) for editor in torture.editors for ids in editor.acknowledged)
     num_resent = sum(editor.num_resent for editor in torture.editors)
-    logger.info("%d kills: %d acknowledged, %d resent", num_kills, num_events, num_resent)
+    logger.info(
+        "%d kills: %d acknowledged, %d resent, %d visits",
+        *(num_kills, num_events, num_resent, visits.num),
+    )
 
 
 def test_no_kill_loses_or_doubles_an_acknowledged_event(url: str, tmp_path: Path) -> None:

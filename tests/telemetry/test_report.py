@@ -16,7 +16,9 @@ from fimserve.telemetry.report import (
     rank_kinds,
     render_page,
 )
+from fimserve.telemetry.report.experiment_report import find_facts
 from fimserve.telemetry.statistics import Moments
+from support.experiments import make_plan, make_running
 
 ARMS = ("control", "treatment")
 SHARES = {"control": 0.5, "treatment": 0.5}
@@ -206,6 +208,16 @@ def test_the_page_is_whole_and_escapes_names() -> None:
     assert "What may be concluded" in page
 
 
+NEVER_ACCEPTED = Moments.of(np.array([[0.0] * 4, [30.0] * 4]))
+
+
+def test_the_metric_that_decides_is_the_one_that_was_planned() -> None:
+    planned, silent = make_running(make_plan(primary="car")), make_running(make_plan())
+    assert find_facts(planned).primary == "car"
+    assert find_facts(planned, primary="wcar").primary == "wcar"
+    assert find_facts(silent).primary == "retained_chars"
+
+
 @pytest.fixture
 def kind_cells() -> list[Cell]:
     def cell(kind: str, arm: str, rate: float, num_users: int, each: int = 10) -> Cell:
@@ -219,13 +231,15 @@ def kind_cells() -> list[Cell]:
         cell("comment", "treatment", 0.2, 50),
         cell("call", "control", 0.5, 50),
         cell("string", "control", 0.1, 4, each=30),
+        Cell("kind", "lambda", "control", "car", 0.0, 120.0, NEVER_ACCEPTED),
         cell("rare", "control", 0.1, 2),
     ]
 
 
 def test_kinds_are_ranked_over_all_arms_and_chance_is_left_aside(kind_cells: list[Cell]) -> None:
     ranks = rank_kinds(kind_cells)
-    assert [rank.kind for rank in ranks] == ["string", "comment", "call"]
+    # Four users who never accepted prove less than a hundred who seldom did.
+    assert [rank.kind for rank in ranks] == ["string", "comment", "call", "lambda"]
     comment = ranks[1]
     assert comment.car == pytest.approx(0.15)
     assert (comment.counted, comment.refused) == (1_000, 850)

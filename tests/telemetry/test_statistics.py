@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import tea_tasting as tt
-from scipy.stats import chisquare, norm
+from scipy.stats import binomtest, chisquare, norm
 
 from fimserve.telemetry.statistics import (
     Moments,
@@ -100,6 +100,24 @@ def regress_on_past(control: UserSums, treatment: UserSums) -> tuple[float, floa
         before = ratio(arm.numerator_before, arm.denominator_before)
         adjusted.append(ratio(arm.numerator, arm.denominator) - theta * (before - past))
     return adjusted[0], adjusted[1]
+
+
+@pytest.mark.parametrize("num_users", [2, 8, 50])
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_everything_or_nothing_is_not_certain(num_users: int, share: float) -> None:
+    shown = np.arange(1.0, num_users + 1)
+    estimate = estimate_ratio(UserSums(share * shown, shown))
+    assert estimate.interval() == (share, share)
+    lower, upper = estimate.share_interval()
+    exact = binomtest(round(share * num_users), num_users).proportion_ci(method="exact")
+    assert (lower, upper) == pytest.approx((exact.low, exact.high))
+
+
+def test_the_bounds_of_a_share_are_within_0_and_1() -> None:
+    users = UserSums(np.array([9.0, 3.0, 1.0]), np.array([9.0, 3.0, 2.0]))
+    estimate = estimate_ratio(users)
+    assert estimate.interval()[1] > 1
+    assert estimate.share_interval() == (estimate.interval()[0], 1.0)
 
 
 def test_a_past_makes_intervals_narrower_and_a_missing_one_does_no_harm() -> None:

@@ -143,6 +143,8 @@ def test_a_mismatch_is_an_alert_above_everything(profile: BrowserContext, tmp_pa
 def test_an_empty_store_is_said_in_words(profile: BrowserContext, tmp_path: Path) -> None:
     with serve(f"sqlite:///{tmp_path}/events.db") as url, dashboard(profile, url) as page:
         expect(page.locator("#status")).to_contain_text("no suggestions yet")
+        expect(page.locator("#results")).to_be_hidden()
+        expect(page.locator("#experiments")).to_be_hidden()
         expect(page.locator("#no-experiments")).to_be_visible()
         expect(page.locator("#acceptance")).to_be_hidden()
 

@@ -78,17 +78,17 @@ export class OfferBook {
 /** Returns what of an offer is not written yet, or null where it does not belong. */
 export function restAt(offer: Offer, uri: string, around: Surroundings): string | null {
   if (uri !== offer.uri) return null;
-  const closed = autoClosed(offer.around.suffix, around.suffix);
-  if (closed === null) return null;
   const { text } = offer.suggestion;
-  if (around.prefix.startsWith(offer.around.prefix)) {
-    const typed = around.prefix.slice(offer.around.prefix.length);
-    if (text.startsWith(typed) && text.endsWith(closed)) {
-      const rest = text.slice(typed.length, text.length - closed.length);
-      return rest === "" ? null : rest;
-    }
+  const before = offer.around.prefix;
+  // What is short is compared first: this is asked of fifty offers at each key, in long documents.
+  const typed = around.prefix.length < before.length ? null : around.prefix.slice(before.length);
+  if (typed !== null && text.startsWith(typed) && around.prefix.startsWith(before)) {
+    const closed = autoClosed(offer.around.suffix, around.suffix);
+    if (closed === null || !text.endsWith(closed)) return null;
+    return text.slice(typed.length, text.length - closed.length) || null;
   }
-  return closed === "" ? restOfIndented(offer, around) : null;
+  const rest = restOfIndented(offer, around);
+  return rest !== null && around.suffix === offer.around.suffix ? rest : null;
 }
 
 /** Returns the closing brackets that the editor put behind the cursor while opening ones were

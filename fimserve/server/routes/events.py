@@ -115,6 +115,8 @@ async def store_events(request: Request, events: Sequence[Event]) -> dict[str, i
     tenant = principal_of(request).tenant
     if service.arms is not None:
         events = service.arms.fill_in(events, request)
+    if service.kinds is not None:
+        events = await service.kinds.fill_in(events, request)
     try:
         appended = await asyncio.wrap_future(store.submit(tenant, events))
     except StoreUnavailable as error:

@@ -101,6 +101,8 @@ async def complete(request: Request, body: dict[str, object]) -> Response:
     completion_id = make_completion_id(text)
     if service.arms is not None:
         service.arms.remember(request, completion_id)
+    if service.kinds is not None:
+        service.kinds.remember(request, completion_id)
     answer = _answer(completion_id, [{"index": 0, "text": text}], fields.mode)
     debug = _debug_data(fields, asked, snippets, service.engine.card)
     return JSONResponse(answer | ({"debug_data": debug} if debug else {}))

@@ -15,11 +15,13 @@ from fimserve.telemetry.experiments.arm import Arm
 from fimserve.telemetry.experiments.bucket import NUM_BUCKETS
 from fimserve.telemetry.experiments.guardrails import Guardrails
 from fimserve.telemetry.experiments.naming import check_name
+from fimserve.telemetry.metrics.definitions import METRICS
 
 __all__ = ["DEFAULT_LAYER", "Plan", "count_buckets", "parse_plan"]
 
 DEFAULT_LAYER = "default"
 MAX_ARMS = 10
+METRIC_NAMES = tuple(metric.name for metric in METRICS)
 RESERVED = ("holdout",)
 """Names of experiments that events need for something else."""
 
@@ -45,6 +47,8 @@ class Plan:
     """Editors, likewise."""
     guardrails: Guardrails = field(default_factory=Guardrails)
     """When an arm is stopped by itself."""
+    primary: str | None = None
+    """Metric that decides, named before anybody has seen one; None leaves it to the report."""
 
     def __post_init__(self) -> None:
         check_name("an experiment's name", self.name)
@@ -57,6 +61,10 @@ class Plan:
             )
         if not 1 <= len(self.arms) <= MAX_ARMS:
             raise ExperimentError(f"there are {len(self.arms)} arms; use 1 to {MAX_ARMS}")
+        if self.primary is not None and self.primary not in METRIC_NAMES:
+            raise ExperimentError(
+                f"primary is {self.primary!r}; use one of {', '.join(METRIC_NAMES)}"
+            )
         self._check_arms()
 
     @property
@@ -79,7 +87,7 @@ class Plan:
             "guardrails": self.guardrails.to_json(),
         }
         targets = {name: list(getattr(self, name)) for name in TARGETS if getattr(self, name)}
-        return told | targets
+        return told | targets | ({} if self.primary is None else {"primary": self.primary})
 
     def _check_arms(self) -> None:
         names = [arm.name for arm in self.arms]
@@ -96,7 +104,7 @@ class Plan:
                 )
 
 
-SCALARS = ("name", "share", "layer")
+SCALARS = ("name", "share", "layer", "primary")
 TARGETS = ("tenants", "languages", "editors")
 
 

@@ -32,6 +32,8 @@ from fimserve.telemetry.statistics.sequence import TIGHTEST_AT_USERS, follow_dif
 __all__ = ["ExperimentFacts", "build_report", "to_row"]
 
 CPR = "cpr_"
+PRIMARY = "retained_chars"
+"""Metric that decides where none was named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class ExperimentFacts:
     control: str
     is_running: bool
     """Whether the end is still open: then whoever looks is peeking."""
-    primary: str = "retained_chars"
+    primary: str = PRIMARY
     """Metric that decides, named before the experiment began."""
     tightest_at: int = TIGHTEST_AT_USERS
     """Users at which the anytime interval is tightest, named before."""
@@ -268,7 +270,7 @@ def to_row(cell: Cell) -> CellRow:
     """
     interval = None
     if cell.moments is not None:
-        interval = Interval(*estimate_ratio(cell.moments).interval())
+        interval = Interval(*estimate_ratio(cell.moments).share_interval())
     return CellRow(
         dimension=cell.dimension,
         key=cell.key,

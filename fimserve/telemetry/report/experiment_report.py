@@ -1,5 +1,7 @@
 """The report of an experiment that the registry knows: from its name to the finished report."""
 
+from typing import Any
+
 from fimserve.telemetry.database import Database
 from fimserve.telemetry.experiments.experiment import Experiment
 from fimserve.telemetry.experiments.registry import ExperimentRegistry
@@ -34,16 +36,19 @@ def find_experiment(database: Database, name: str) -> Experiment:
     raise MeasureError(f"there is no experiment {name!r}; there are: {names}")
 
 
-def find_facts(one: Experiment, **more: object) -> ExperimentFacts:
+def find_facts(one: Experiment, primary: str | None = None, **more: object) -> ExperimentFacts:
     """Return what a report has to know of an experiment.
 
     Args:
         one: The experiment.
+        primary: Metric that decides; None takes the one that its plan names.
         **more: Further fields.
 
     Returns:
         The facts.
     """
+    if (named := primary or one.plan.primary) is not None:
+        more["primary"] = named
     return ExperimentFacts(
         name=one.name,
         shares={arm.name: arm.share for arm in one.plan.arms},
@@ -78,7 +83,7 @@ def find_window(
 
 
 def report_experiment(
-    database: Database, one: Experiment, window: Window, **more: object
+    database: Database, one: Experiment, window: Window, **more: Any
 ) -> tuple[Measurement, Report]:
     """Measure an experiment and build its report.
 

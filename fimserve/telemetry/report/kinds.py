@@ -57,7 +57,7 @@ def rank_kinds(cells: Iterable[Cell], min_counted: int = MIN_COUNTED) -> list[Ki
         KindRank(
             kind=kind,
             car=accepted / counted,
-            interval=Interval(*estimate_ratio(moments).interval()),
+            interval=Interval(*estimate_ratio(moments).share_interval()),
             counted=int(counted),
             refused=int(counted - accepted),
         )

@@ -10,7 +10,7 @@ __all__ = ["render_page"]
 
 STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-body { max-width: 72rem; margin: 0 auto; padding: 0 1rem 2rem; }
+body { max-width: 92rem; margin: 0 auto; padding: 0 1rem 2rem; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 1.5rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .875rem;

@@ -93,6 +93,26 @@ class RatioEstimate(NamedTuple):
         half = float(norm.ppf(0.5 + confidence / 2)) * self.standard_error
         return self.value - half, self.value + half
 
+    def share_interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Return the bounds for a ratio that is a share, within 0 and 1.
+
+        Where everything or nothing counted, users do not differ, and their spread would claim to be
+        certain. Then the bound is that of one trial for each user (Clopper and Pearson's).
+
+        Args:
+            confidence: Probability that it covers the truth.
+
+        Returns:
+            Lower and upper bound.
+        """
+        reach = 1 - ((1 - confidence) / 2) ** (1 / self.num_users)
+        if self.value <= 0:
+            return 0.0, reach
+        if self.value >= 1:
+            return 1 - reach, 1.0
+        lower, upper = self.interval(confidence)
+        return max(0.0, lower), min(1.0, upper)
+
 
 def estimate_ratio(users: UserSums | Moments) -> RatioEstimate:
     """Return the ratio of one arm and its variance.

@@ -52,6 +52,7 @@ class Dashboard {
       this.offer(known);
       showExperiments(byId("experiments", HTMLTableElement), known);
       byId("no-experiments", HTMLElement).hidden = known.length > 0;
+      byId("experiments", HTMLTableElement).hidden = known.length === 0;
     });
     if (!this.key.isAsking) await this.show();
   }
@@ -87,7 +88,9 @@ class Dashboard {
 
   private async draw(measured: Measured, report: Report | null): Promise<void> {
     this.conclude(report);
-    byId("results", HTMLElement).hidden = false;
+    // Empty charts and tables would say nothing, the status does; a report says why it is empty.
+    const isEmpty = measured.cells.length === 0;
+    byId("results", HTMLElement).hidden = isEmpty && report === null;
     byId("arms-section", HTMLElement).hidden = report === null;
     const order = report?.arms.map(({ name }) => name) ?? ["all"];
     const days = measured.cells.filter(({ dimension }) => dimension === "day");
@@ -108,7 +111,6 @@ class Dashboard {
       ),
     ]);
     showKinds(byId("kinds-table", HTMLTableElement), measured.kinds);
-    const isEmpty = measured.cells.length === 0;
     const period = `${day(measured.since_ms)} to ${day(measured.until_ms)} UTC`;
     this.status.textContent = isEmpty ? `${period}: no suggestions yet.` : `${period}.`;
   }

@@ -14,27 +14,24 @@ from torch import Tensor
 
 from fimkernels.outputs import empty_output
 from fimkernels.triton.early_launch import await_inputs, launches_early, release_next
-from fimkernels.triton.split_keys import LOG2_E, empty_parts, find_all_keys, find_keys, join_parts
+from fimkernels.triton.split_keys import LOG2_E, empty_parts, find_keys, join_parts
 from fimkernels.tuning import Launch, find_launch
 
 
 @triton.jit
 def attend_tile(
     query, key_tile, value_tile, key, is_key, position, best, total, gathered, scale_log2,
-    IS_MASKED: tl.constexpr, WINDOW: tl.constexpr, PRECISION: tl.constexpr,
+    WINDOW: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     """Return the running maxima, sums and values [M, D] with one tile of keys [D, N] taken in."""
     scores = tl.dot(query, key_tile, input_precision=PRECISION) * scale_log2
-    if IS_MASKED:
-        visible = (key[None, :] <= position[:, None]) & is_key[None, :]
-        if WINDOW > 0:
-            visible &= key[None, :] > position[:, None] - WINDOW
-        scores = tl.where(visible, scores, float("-inf"))
+    visible = (key[None, :] <= position[:, None]) & is_key[None, :]
+    if WINDOW > 0:
+        visible &= key[None, :] > position[:, None] - WINDOW
+    scores = tl.where(visible, scores, float("-inf"))
     new_best = tl.maximum(best, tl.max(scores, 1))
-    anchor = new_best
-    if IS_MASKED:
-        # A row that has seen no key yet: -inf minus -inf would be NaN.
-        anchor = tl.where(new_best == float("-inf"), 0.0, new_best)
+    # A row that has seen no key yet: -inf minus -inf would be NaN.
+    anchor = tl.where(new_best == float("-inf"), 0.0, new_best)
     weights = tl.exp2(scores - anchor[:, None])
     shrink = tl.exp2(best - anchor)
     total = total * shrink + tl.sum(weights, 1)
@@ -126,33 +123,9 @@ def attend_kernel(
         )
         best, total, gathered = attend_tile(
             query, key_tile, value_tile, key, key < stop, position, best, total, gathered,
-            scale_log2, True, WINDOW, PRECISION,
+            scale_log2, WINDOW, PRECISION,
         )  # fmt: skip
         first = start + BLOCK_N
-    # Keys that every row sees need no mask; with a window hardly any are.
-    if not IS_DECODE and WINDOW == 0:
-        lowest = tl.min(tl.where(is_real, position, last), 0)
-        seen_by_all = (
-            start + tl.maximum(tl.minimum(lowest + 1, stop) - start, 0) // BLOCK_N * BLOCK_N
-        )
-        for key_start in range(start, seen_by_all, BLOCK_N):
-            key = key_start + within
-            source = find_all_keys(table, key, STRIDE, BLOCK_TOKENS) + kv_head * HEAD_DIM  # [N]
-            if HEAD_DIM == BLOCK_D:
-                key_tile = tl.load(keys + source[None, :] + column[:, None])
-                value_tile = tl.load(values + source[:, None] + column[None, :])
-            else:
-                key_tile = tl.load(
-                    keys + source[None, :] + column[:, None], mask=is_column[:, None], other=0.0
-                )
-                value_tile = tl.load(
-                    values + source[:, None] + column[None, :], mask=is_column[None, :], other=0.0
-                )
-            best, total, gathered = attend_tile(
-                query, key_tile, value_tile, key, key, position, best, total, gathered,
-                scale_log2, False, WINDOW, PRECISION,
-            )  # fmt: skip
-        first = seen_by_all
     for key_start in range(first, stop, BLOCK_N):
         key = key_start + within
         is_key = key < end
@@ -170,7 +143,7 @@ def attend_kernel(
         )  # [N, D]
         best, total, gathered = attend_tile(
             query, key_tile, value_tile, key, is_key, position, best, total, gathered,
-            scale_log2, True, WINDOW, PRECISION,
+            scale_log2, WINDOW, PRECISION,
         )  # fmt: skip
 
     result = gathered / tl.where(total > 0.0, total, 1.0)[:, None]

@@ -24,13 +24,6 @@ def find_keys(table, key, is_key, STRIDE: tl.constexpr, BLOCK_TOKENS: tl.constex
 
 
 @triton.jit
-def find_all_keys(table, key, STRIDE: tl.constexpr, BLOCK_TOKENS: tl.constexpr):
-    """Return the same where every key is one of the sequence."""
-    block = tl.load(table + key // BLOCK_TOKENS).to(tl.int64)
-    return (block * BLOCK_TOKENS + key % BLOCK_TOKENS) * STRIDE
-
-
-@triton.jit
 def join_kernel(
     output, parts, log_sums, part_stride,
     NUM_SPLITS: tl.constexpr, BLOCK_S: tl.constexpr, HEAD_DIM: tl.constexpr, BLOCK_D: tl.constexpr,
