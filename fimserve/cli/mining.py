@@ -24,7 +24,7 @@ from rich.progress import (
 
 from fimcurriculum.dataset.card import write_card
 from fimcurriculum.dataset.look import draw_rows, make_example_view, make_stats_tables
-from fimcurriculum.dataset.rank_report import describe_ranking, make_rank_table
+from fimcurriculum.dataset.rank_report import describe_ranking, make_paper_table, make_rank_table
 from fimcurriculum.dataset.read import read_rows
 from fimcurriculum.dataset.report import read_report
 from fimcurriculum.dataset.rescore import rescore
@@ -42,7 +42,6 @@ from fimcurriculum.hardness.telemetry import Acceptance, refusal_by_kind
 from fimcurriculum.mining import run as mining
 from fimcurriculum.mining.executors import ExecutorName
 from fimcurriculum.recipe import MiningRecipe, load_recipe
-from fimcurriculum.schema import ExampleSnippet
 from fimserve.cli.failure import Failure, UsageFailure
 
 __all__ = [
@@ -148,7 +147,7 @@ def run_scoring(options: ScoreOptions) -> None:
                         bars.advance(bar)
                 finally:  # what there is counts, also where the run was stopped
                     num_scored = rescore(options.directory, scores.scores)
-        write_card(options.directory)
+                    write_card(options.directory)
     print(f"{num_scored} examples have a score by {scores.model}")
 
 
@@ -163,7 +162,9 @@ def run_ranking(directory: Path, results: Path | None, plot: Path | None, as_jso
     """
     with _explain_failures():
         ranking = describe_ranking(directory)
-        Console(stderr=as_json).print(make_rank_table(ranking))
+        console = Console(stderr=as_json)
+        console.print(make_rank_table(ranking))
+        console.print(make_paper_table(ranking))
         if plot is not None:
             from fimcurriculum.dataset.plots import plot_ranking
 
@@ -265,13 +266,11 @@ def _draw_sample(options: ScoreOptions) -> list[SpanRef]:
 
 def _read_questions(directory: Path, sample: list[SpanRef]) -> Iterator[Question]:
     """Yield the questions of a sample in its order."""
-    columns = ("id", "language", "path", "prefix", "middle", "suffix", "snippets")
+    columns = ("id", "language", "path", "prefix", "middle", "suffix")
     wanted = {ref.id for ref in sample}
     found = {row["id"]: row for row in read_rows(directory, columns) if row["id"] in wanted}
     for ref in sample:
-        row = found.pop(ref.id)
-        snippets = tuple(ExampleSnippet(**snippet) for snippet in row.pop("snippets") or ())
-        yield Question(**row, snippets=snippets)
+        yield Question(**found.pop(ref.id))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from fimcurriculum.errors import ScoringError
 from fimcurriculum.hardness.http_answerer import answer_tokens
 from fimcurriculum.hardness.scoring import Answer, Answerer, Question
 from fimserve.cli.failure import Failure
-from fimserve.prompt import Order, PromptParts, Renderer, Snippet
+from fimserve.prompt import Order, PromptParts, Renderer
 
 if TYPE_CHECKING:
     from fimserve.models import CausalModel, KvPool
@@ -50,7 +50,7 @@ def open_local_model(
     Args:
         name: embedded, a directory or a hub id.
         dtype: auto, bf16, fp32 or int8-dynamic.
-        max_prompt_tokens: What prefix, suffix and snippets may take.
+        max_prompt_tokens: What prefix and suffix may take.
         writes: Whether the engine writes each answer; otherwise one forward pass tells whether it
             would be exact.
 
@@ -82,6 +82,7 @@ def open_local_model(
             prefix=question.prefix[-_chars(max_prompt_tokens, 3) :],
             suffix=question.suffix[: _chars(max_prompt_tokens, 1)],
             language=question.language,
+            path=question.path,
             max_tokens=answer_tokens(question.middle),
             multiline=True,
             temperature=0.0,
@@ -123,13 +124,12 @@ class _Weigher:
 
         from fimserve.models import ForwardBatch, Piece
 
-        snippets = tuple(Snippet(s.path, s.text) for s in question.snippets)
         limit = self._max_prompt_tokens
         parts = PromptParts(
             question.prefix[-_chars(limit, 3) :],
             question.suffix[: _chars(limit, 1)],
+            path=question.path,
             language=question.language,
-            snippets=snippets,
         )
         prompt = list(self._renderer.render(parts, self._order, limit).token_ids)
         middle = self._renderer.encoder.encode_continuation(question.middle)

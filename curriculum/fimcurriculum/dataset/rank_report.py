@@ -1,4 +1,4 @@
-"""The ranking of kinds of a scored data set, as numbers, as a table, as lines of Markdown."""
+"""The ranking of kinds of a scored data set, as numbers and as tables."""
 
 import platform
 import subprocess
@@ -15,11 +15,13 @@ from scipy.stats import spearmanr
 
 from fimcurriculum.dataset.read import read_rows
 from fimcurriculum.errors import DataSetError
-from fimcurriculum.hardness.ranking import NUM_RESAMPLES, ScoredSpan, rank_kinds
+from fimcurriculum.hardness.paper import HARD_KINDS
+from fimcurriculum.hardness.ranking import contrast_kinds, rank_kinds
+from fimcurriculum.hardness.resampled import NUM_RESAMPLES, ScoredSpan
 from fimcurriculum.hardness.scores import ScoreFile
 from fimcurriculum.schema import Kind
 
-__all__ = ["describe_ranking", "make_rank_table"]
+__all__ = ["describe_ranking", "make_paper_table", "make_rank_table"]
 
 COLUMNS = (
     "repository",
@@ -38,6 +40,12 @@ HEADS = (
     *("kind", "spans", "repos", "failure", "95 %", "over random", "95 %"),
     *("similarity", "nll", "95 %", "chars"),
 )
+MEASURES = {
+    "failure": ("failure, points", 100),
+    "excess": ("over random, points", 100),
+    "nll": ("nats per token", 1),
+}
+"""Measure of a contrast -> its name and unit, and what brings it to that."""
 
 
 def describe_ranking(out: Path) -> dict[str, Any]:
@@ -73,6 +81,10 @@ def describe_ranking(out: Path) -> dict[str, Any]:
         "repositories": sorted({span.repository for span in spans}),
         "interval": f"95 %, percentile bootstrap over repositories, {NUM_RESAMPLES} resamples",
         "kinds": [_rounded(asdict(rank)) for rank in rank_kinds(spans)],
+        "paper": [
+            _rounded(asdict(contrast)) | {"harder": contrast.verdict}
+            for contrast in contrast_kinds(spans, HARD_KINDS)
+        ],
         "static_agreement": _static_agreement(rows),
         "date": datetime.now(UTC).date().isoformat(),
         "commit": _find_commit(),
@@ -109,6 +121,25 @@ def make_rank_table(ranking: dict[str, Any]) -> Table:
         table.add_column(name)
     for rank in ranking["kinds"]:
         table.add_row(*_cells(rank))
+    return table
+
+
+def make_paper_table(ranking: dict[str, Any]) -> Table:
+    """Return how the kinds that the paper calls hardest compare with all others, to print."""
+    table = Table(title="harder than the mean of the other kinds? (arXiv 2412.16589: yes)")
+    for name in ("kind", "measure", "difference", "95 %", "harder"):
+        table.add_column(name)
+    for contrast in ranking["paper"]:
+        name, factor = MEASURES[contrast["measure"]]
+        difference, low, high = (factor * contrast[n] for n in ("difference", "low", "high"))
+        digits = 1 if factor > 1 else 2
+        table.add_row(
+            contrast["kind"],
+            name,
+            f"{difference:+.{digits}f}",
+            f"{low:+.{digits}f} to {high:+.{digits}f}",
+            contrast["harder"],
+        )
     return table
 
 
