@@ -217,7 +217,7 @@ def run_show(
         )
     console = Console()
     for row in rows:
-        console.print(make_example_view(row))
+        console.print(make_example_view(row, with_colour=console.color_system is not None))
 
 
 def _split(languages: str) -> tuple[str, ...]:

@@ -76,12 +76,18 @@ def test_stats_and_show_look_into_it(fimserve: CommandLine, desk: MineDesk) -> N
     assert shown.exit_code == 0
     assert shown.stdout.count("call · ") == 2
     assert "hardness 0." in shown.stdout
+    assert shown.stdout.count("⟦") == shown.stdout.count("⟧") == 2  # no colour shows the hole here
     hardest = max(r["hardness"] for r in desk.rows() if r["kind"] == "call")
     one = fimserve("mine", "show", desk.out, "--kind", "call", "--hardest", "-n", 1)
     assert f"hardness {hardest:.2f}" in one.stdout
     stats = fimserve("mine", "stats", desk.out)
     assert stats.exit_code == 0
     assert "places not taken" in stats.stdout
+    cells = [line.split("│") for line in stats.stdout.splitlines() if line.count("│") == 3]
+    totals = {name.strip(): number.strip() for _, name, number, _ in cells}
+    num_train = sum(row["split"] == "train" for row in desk.rows())
+    assert totals["examples, train"] == str(num_train)
+    assert totals["files searched"] == "9"
     report = json.loads(fimserve("mine", "stats", desk.out, "--json").stdout)
     assert report["files"] == {"python": 9}
     nothing = fimserve("mine", "show", desk.out, "--kind", "decorator")

@@ -118,7 +118,7 @@ def make_rank_table(ranking: dict[str, Any]) -> Table:
     """Return the ranking as a table to print."""
     table = Table(title=f"kinds by failure of {ranking['model']}")
     for name in HEADS:
-        table.add_column(name)
+        table.add_column(name, justify="left" if name == "kind" else "right")
     for rank in ranking["kinds"]:
         table.add_row(*_cells(rank))
     return table
