@@ -120,7 +120,7 @@ def run_mining(options: MineOptions) -> None:
         f"{summary.num_rows['validation']} to validate in {options.out}"
     )
     for reason, number in summary.definitions_left_out.most_common():
-        print(f"definitions by name alone for {number} spans: {reason}")
+        print(f"definitions fall short for {number} spans: {reason}")
     if summary.num_refused_repositories:
         print(
             f"{summary.num_refused_repositories} repositories were left out; "

@@ -5,6 +5,7 @@ of a repository in the languages that are mined; it is the one part of mining wh
 with a repository.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,13 +15,15 @@ from typing import Protocol
 
 from fimcurriculum.mining.repository import Repository, as_tree_files
 from fimcurriculum.schema import ExampleSnippet
-from fimcurriculum.sources.clone import read_blobs
+from fimcurriculum.sources.clone import list_files, read_blobs
 from fimcurriculum.sources.decode import decode_source
 from fimcurriculum.sources.filters import MAX_BYTES, refuse_path
 from fimcurriculum.sources.scrub import scrub
 from fimserve.context import ProjectFinder, RepositoryIndex, find_snippets
 
 __all__ = ["SnippetSource", "open_snippets"]
+
+_SETTINGS = re.compile(r"package\.json|[jt]sconfig([.-][\w.-]+)?\.json")
 
 
 class SnippetSource(Protocol):
@@ -60,6 +63,7 @@ def open_snippets(
         if with_project:
             root = Path(stack.enter_context(TemporaryDirectory(prefix="fimserve-mine-")))
             _write_out(texts, root)
+            _write_out(dict(_read_settings(repository)), root)
             finder = stack.enter_context(ProjectFinder(root))
         yield _ContextSnippets(RepositoryIndex(texts), max_tokens, finder)
 
@@ -107,6 +111,20 @@ def _read_texts(repository: Repository) -> Iterator[tuple[str, str]]:
         text = decode_source(content)
         if text is not None:
             yield file.path, scrub(text).text
+
+
+def _read_settings(repository: Repository) -> Iterator[tuple[str, str]]:
+    """Yield what tells the TypeScript compiler how modules are called, whatever is mined."""
+    wanted = [
+        file
+        for file in list_files(repository.git_dir, repository.commit)
+        if _SETTINGS.fullmatch(PurePosixPath(file.path).name)
+        and file.num_bytes <= MAX_BYTES
+        and refuse_path(file.path) is None
+    ]
+    for file, content in read_blobs(repository.git_dir, wanted):
+        if (text := decode_source(content)) is not None:
+            yield file.path, text
 
 
 def _write_out(texts: dict[str, str], root: Path) -> None:
