@@ -283,9 +283,14 @@ def test_every_file_and_place_is_accounted_for(desk: MineDesk) -> None:
     assert report["spans_staged"] - sum(report["spans_dropped"].values()) == len(desk.rows())
 
 
-def test_what_is_no_clone_is_told_and_so_are_two_of_one_name(desk: MineDesk) -> None:
+def test_what_cannot_be_mined_is_told_before_anything_is_written(desk: MineDesk) -> None:
     with pytest.raises(MinerError, match="holds no git directory"):
         desk.mine(desk.root)
+    empty = desk.root / "empty"
+    run_git(desk.root, "init", "--quiet", str(empty))
+    with pytest.raises(MinerError, match="has no commit HEAD; name another revision"):
+        desk.mine(desk.clones[0], empty)
+    assert not desk.out.exists()
     twin = desk.root / "twins" / "ann+alpha"
     twin.parent.mkdir()
     run_git(desk.root, "clone", "--quiet", str(desk.clones[0]), str(twin))

@@ -106,10 +106,10 @@ def mine(job: MiningJob, progress: Progress | None = None) -> MiningSummary:
     """
     progress = progress or Progress()
     benchmark = _load_list(job.decontamination)
+    repositories = _open_all(job)
     stage = job.out / "stage"
     ledger = Ledger(stage / "ledger.sqlite")
     try:
-        repositories = _open_all(job)
         taken = []
         for repository in repositories:
             refused = _refuse(repository, job.recipe, benchmark)
