@@ -136,14 +136,6 @@ def test_a_run_that_was_cut_short_goes_on(desk: MineDesk, monkeypatch: pytest.Mo
     assert len(list((desk.out / "stage").glob("*/*.spans.parquet"))) == 4
 
 
-def test_processes_find_what_one_finds(desk: MineDesk) -> None:
-    desk.mine()
-    alone = {row["id"] for row in desk.rows()}
-    other = MineDesk(desk.root / "other")
-    other.mine(num_jobs=2)
-    assert {row["id"] for row in other.rows()} == alone
-
-
 def test_a_repository_is_in_one_split_as_a_whole() -> None:
     names = [f"owner/repo{i}" for i in range(400)]
     splits = assign_splits(names, MiningRecipe(validation_share=0.1))
