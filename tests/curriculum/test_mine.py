@@ -183,19 +183,23 @@ def test_a_repository_gives_no_more_of_a_kind_than_its_limit(desk: MineDesk) -> 
 def test_evaluation_data_stays_out_by_name_and_by_text(desk: MineDesk, tmp_path: Path) -> None:
     listing = write_tiny_eval(tmp_path / "eval")
     listed = desk.add("fork+benchmark", {"a.py": make_python(900)})
-    holds = desk.add(
-        "eve+echo", {"a.py": make_python(901) + record_text(), "b.py": make_python(902)}
+    uses = (
+        make_python(902) + "\n\nfrom a import rolling_maximum\n\nprint(rolling_maximum([1, 2]))\n"
     )
-    summary = desk.mine(listed, holds, decontamination=listing)
+    holds = desk.add("eve+echo", {"a.py": make_python(901) + record_text(), "b.py": uses})
+    with_snippets = MiningRecipe()
+    summary = desk.mine(listed, holds, decontamination=listing, recipe=with_snippets)
     assert summary.num_refused_repositories == 1
     assert {(row["repository"], row["path"]) for row in desk.rows()} == {("eve/echo", "b.py")}
+    assert not any(row["snippets"] for row in desk.rows())  # the other file is no source of them
     report = read_report(desk.out)
     assert report["files_dropped"] == {"python/benchmark_text": 1}
     assert {r["name"]: r["refused"] for r in report["repositories"]}["fork/benchmark"] == (
         "benchmark_repository"
     )
     # Without a list the same files are mined anew, and the report says that nothing was kept out.
-    assert desk.mine(listed, holds).num_files_mined == 3
+    assert desk.mine(listed, holds, recipe=with_snippets).num_files_mined == 3
+    assert any("rolling_maximum" in s["text"] for row in desk.rows() for s in row["snippets"])
     assert read_report(desk.out)["is_decontaminated"] is False
 
 

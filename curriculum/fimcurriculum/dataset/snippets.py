@@ -7,7 +7,7 @@ with a repository.
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -41,7 +41,10 @@ class SnippetSource(Protocol):
 
 @contextmanager
 def open_snippets(
-    repository: Repository, max_tokens: int, with_project: bool
+    repository: Repository,
+    max_tokens: int,
+    with_project: bool,
+    dropped: Collection[str],
 ) -> Iterator[SnippetSource]:
     """Give the source of snippets of a repository.
 
@@ -50,6 +53,8 @@ def open_snippets(
         max_tokens: Budget of the snippets of one example; 0 asks for none.
         with_project: Whether the TypeScript compiler and jedi are asked, which see more than names
             and need the files on the disk for as long.
+        dropped: Paths of files that were left out and are not looked into: of those that hold
+            evaluation data or have other terms no piece may come in either.
 
     Yields:
         SnippetSource: The source.
@@ -58,7 +63,7 @@ def open_snippets(
         yield _NoSnippets()
         return
     with ExitStack() as stack:
-        texts = dict(_read_texts(repository))
+        texts = dict(_read_texts(repository, dropped))
         finder = None
         if with_project:
             root = Path(stack.enter_context(TemporaryDirectory(prefix="fimserve-mine-")))
@@ -100,13 +105,9 @@ class _ContextSnippets:
         return [ExampleSnippet(each.path, each.text, each.reason) for each in found]
 
 
-def _read_texts(repository: Repository) -> Iterator[tuple[str, str]]:
+def _read_texts(repository: Repository, dropped: Collection[str]) -> Iterator[tuple[str, str]]:
     """Yield the files that may be looked into, scrubbed like those that are mined."""
-    wanted = tuple(
-        file
-        for file in repository.files
-        if file.num_bytes <= MAX_BYTES and refuse_path(file.path) is None
-    )
+    wanted = tuple(file for file in repository.files if file.path not in dropped)
     for file, content in read_blobs(repository.git_dir, as_tree_files(wanted)):
         text = decode_source(content)
         if text is not None:
