@@ -151,17 +151,24 @@ def run_scoring(options: ScoreOptions) -> None:
     print(f"{num_scored} examples have a score by {scores.model}")
 
 
-def run_ranking(directory: Path, results: Path | None, plot: Path | None, as_json: bool) -> None:
+def run_ranking(
+    directory: Path,
+    results: Path | None,
+    plot: Path | None,
+    repositories: str | None,
+    as_json: bool,
+) -> None:
     """Rank the kinds by the failure of the model.
 
     Args:
         directory: The data set.
         results: File that gets the result as a line, or None.
         plot: Picture to draw, or None.
+        repositories: Those to rank by, comma-separated; None takes all.
         as_json: Whether stdout gets one JSON object.
     """
     with _explain_failures():
-        ranking = describe_ranking(directory)
+        ranking = describe_ranking(directory, _split(repositories) if repositories else None)
         console = Console(stderr=as_json)
         console.print(make_rank_table(ranking))
         console.print(make_paper_table(ranking))
@@ -287,7 +294,8 @@ def _open_answerer(options: ScoreOptions) -> Iterator[tuple[str, Answerer]]:
     limit = options.max_prompt_tokens
     with open_local_model(options.model, options.dtype, limit, options.writes) as model:
         way = "written" if options.writes else "weighed"
-        yield f"{model.name} {model.dtype}, prompts of {limit} tokens, {way}", model.answer
+        prompts = f"{model.order} prompts of {limit} tokens"
+        yield f"{model.name} {model.dtype}, {prompts}, {way}", model.answer
 
 
 @contextmanager

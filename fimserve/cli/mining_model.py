@@ -18,7 +18,7 @@ from fimserve.cli.failure import Failure
 from fimserve.prompt import Order, PromptParts, Renderer
 
 if TYPE_CHECKING:
-    from fimserve.models import CausalModel, KvPool
+    from fimserve.models import CausalModel, KvPool, LoadedModel
 
 __all__ = ["LocalModel", "open_local_model"]
 
@@ -32,12 +32,14 @@ class LocalModel:
     Args:
         name: Its name.
         dtype: Its precision.
+        order: Order of its prompts.
         answer: Answers one question.
     """
 
-    def __init__(self, name: str, dtype: str, answer: Answerer) -> None:
+    def __init__(self, name: str, dtype: str, order: Order, answer: Answerer) -> None:
         self.name = name
         self.dtype = dtype
+        self.order = order
         self.answer = answer
 
 
@@ -69,7 +71,7 @@ def open_local_model(
         engine = Engine(loaded)
     except ModelError as error:
         raise Failure(str(error)) from None
-    order = Order(loaded.default_order or renderer.format.default_order)
+    order = _served_order(loaded, renderer)
     weigh = _Weigher(loaded.model, renderer, order, max_prompt_tokens)
 
     def answer(question: Question) -> Answer:
@@ -86,7 +88,6 @@ def open_local_model(
             max_tokens=answer_tokens(question.middle),
             multiline=True,
             temperature=0.0,
-            order=order,
             tenant=TENANT,
             trim=False,
             priority="background",
@@ -98,7 +99,16 @@ def open_local_model(
         return replace(weighed, text=text)
 
     with engine:
-        yield LocalModel(loaded.name, loaded.model.precision, answer)
+        yield LocalModel(loaded.name, loaded.model.precision, order, answer)
+
+
+def _served_order(loaded: "LoadedModel", renderer: Renderer) -> Order:
+    """Return the order that the engine takes where several lines may be written.
+
+    In another one a model can run on behind the middle: its checkpoint says where it knows to stop.
+    """
+    order = loaded.multiline_order or loaded.default_order
+    return Order(order or renderer.format.default_order)
 
 
 def _chars(max_prompt_tokens: int, quarters: int) -> int:

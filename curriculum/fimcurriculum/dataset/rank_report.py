@@ -3,7 +3,7 @@
 import platform
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,11 +48,12 @@ MEASURES = {
 """Measure of a contrast -> its name and unit, and what brings it to that."""
 
 
-def describe_ranking(out: Path) -> dict[str, Any]:
+def describe_ranking(out: Path, repositories: Collection[str] | None = None) -> dict[str, Any]:
     """Return the ranking of kinds and everything it depends on.
 
     Args:
         out: A data set with scores.
+        repositories: Only their spans count; None takes all.
 
     Returns:
         A JSON object.
@@ -61,9 +62,12 @@ def describe_ranking(out: Path) -> dict[str, Any]:
         DataSetError: If no example has a score.
     """
     rows = [row for row in read_rows(out, COLUMNS) if row["exact_match"] is not None]
+    if repositories is not None:
+        rows = [row for row in rows if row["repository"] in repositories]
     if not rows:
+        those = "" if repositories is None else " in these repositories"
         raise DataSetError(
-            f"no example of {out} has a score; run `fimserve mine score {out}` first"
+            f"no example of {out}{those} has a score; run `fimserve mine score {out}` first"
         )
     # Weighed and not written: nothing heals the token that a cut between two characters splits, so
     # random spans would fail for that alone.
