@@ -15,7 +15,7 @@ __all__ = ["Definitions", "MiningRecipe", "load_recipe"]
 
 Definitions = Literal["body", "whole"]
 
-EXTRACTION_VERSION = 2
+EXTRACTION_VERSION = 3
 """Grows when the code finds other spans in the same file; all files are then mined again."""
 
 

@@ -174,12 +174,18 @@ def rank(
     plot: Annotated[
         Path | None, typer.Option(help="Picture to draw, .svg or .png.", dir_okay=False)
     ] = None,
+    repositories: Annotated[
+        str | None,
+        typer.Option(
+            help="Comma-separated owner/name, say those a model was not trained on. Default: all."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Rank the kinds by the failure of the model that was asked, with 95 % intervals."""
     from fimserve.cli.mining import run_ranking
 
-    run_ranking(directory, results, plot, as_json)
+    run_ranking(directory, results, plot, repositories, as_json)
 
 
 @app.command()

@@ -24,7 +24,7 @@ from rich.progress import (
 
 from fimcurriculum.dataset.card import write_card
 from fimcurriculum.dataset.look import draw_rows, make_example_view, make_stats_tables
-from fimcurriculum.dataset.rank_report import describe_ranking, make_rank_table
+from fimcurriculum.dataset.rank_report import describe_ranking, make_paper_table, make_rank_table
 from fimcurriculum.dataset.read import read_rows
 from fimcurriculum.dataset.report import read_report
 from fimcurriculum.dataset.rescore import rescore
@@ -42,7 +42,6 @@ from fimcurriculum.hardness.telemetry import Acceptance, refusal_by_kind
 from fimcurriculum.mining import run as mining
 from fimcurriculum.mining.executors import ExecutorName
 from fimcurriculum.recipe import MiningRecipe, load_recipe
-from fimcurriculum.schema import ExampleSnippet
 from fimserve.cli.failure import Failure, UsageFailure
 
 __all__ = [
@@ -121,7 +120,7 @@ def run_mining(options: MineOptions) -> None:
         f"{summary.num_rows['validation']} to validate in {options.out}"
     )
     for reason, number in summary.definitions_left_out.most_common():
-        print(f"definitions by name alone for {number} spans: {reason}")
+        print(f"definitions fall short for {number} spans: {reason}")
     if summary.num_refused_repositories:
         print(
             f"{summary.num_refused_repositories} repositories were left out; "
@@ -148,22 +147,31 @@ def run_scoring(options: ScoreOptions) -> None:
                         bars.advance(bar)
                 finally:  # what there is counts, also where the run was stopped
                     num_scored = rescore(options.directory, scores.scores)
-        write_card(options.directory)
+                    write_card(options.directory)
     print(f"{num_scored} examples have a score by {scores.model}")
 
 
-def run_ranking(directory: Path, results: Path | None, plot: Path | None, as_json: bool) -> None:
+def run_ranking(
+    directory: Path,
+    results: Path | None,
+    plot: Path | None,
+    repositories: str | None,
+    as_json: bool,
+) -> None:
     """Rank the kinds by the failure of the model.
 
     Args:
         directory: The data set.
         results: File that gets the result as a line, or None.
         plot: Picture to draw, or None.
+        repositories: Those to rank by, comma-separated; None takes all.
         as_json: Whether stdout gets one JSON object.
     """
     with _explain_failures():
-        ranking = describe_ranking(directory)
-        Console(stderr=as_json).print(make_rank_table(ranking))
+        ranking = describe_ranking(directory, _split(repositories) if repositories else None)
+        console = Console(stderr=as_json)
+        console.print(make_rank_table(ranking))
+        console.print(make_paper_table(ranking))
         if plot is not None:
             from fimcurriculum.dataset.plots import plot_ranking
 
@@ -216,7 +224,7 @@ def run_show(
         )
     console = Console()
     for row in rows:
-        console.print(make_example_view(row))
+        console.print(make_example_view(row, with_colour=console.color_system is not None))
 
 
 def _split(languages: str) -> tuple[str, ...]:
@@ -265,13 +273,11 @@ def _draw_sample(options: ScoreOptions) -> list[SpanRef]:
 
 def _read_questions(directory: Path, sample: list[SpanRef]) -> Iterator[Question]:
     """Yield the questions of a sample in its order."""
-    columns = ("id", "language", "path", "prefix", "middle", "suffix", "snippets")
+    columns = ("id", "language", "path", "prefix", "middle", "suffix")
     wanted = {ref.id for ref in sample}
     found = {row["id"]: row for row in read_rows(directory, columns) if row["id"] in wanted}
     for ref in sample:
-        row = found.pop(ref.id)
-        snippets = tuple(ExampleSnippet(**snippet) for snippet in row.pop("snippets") or ())
-        yield Question(**row, snippets=snippets)
+        yield Question(**found.pop(ref.id))
 
 
 @contextmanager
@@ -288,7 +294,8 @@ def _open_answerer(options: ScoreOptions) -> Iterator[tuple[str, Answerer]]:
     limit = options.max_prompt_tokens
     with open_local_model(options.model, options.dtype, limit, options.writes) as model:
         way = "written" if options.writes else "weighed"
-        yield f"{model.name} {model.dtype}, prompts of {limit} tokens, {way}", model.answer
+        prompts = f"{model.order} prompts of {limit} tokens"
+        yield f"{model.name} {model.dtype}, {prompts}, {way}", model.answer
 
 
 @contextmanager

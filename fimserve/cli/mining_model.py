@@ -15,10 +15,10 @@ from fimcurriculum.errors import ScoringError
 from fimcurriculum.hardness.http_answerer import answer_tokens
 from fimcurriculum.hardness.scoring import Answer, Answerer, Question
 from fimserve.cli.failure import Failure
-from fimserve.prompt import Order, PromptParts, Renderer, Snippet
+from fimserve.prompt import Order, PromptParts, Renderer
 
 if TYPE_CHECKING:
-    from fimserve.models import CausalModel, KvPool
+    from fimserve.models import CausalModel, KvPool, LoadedModel
 
 __all__ = ["LocalModel", "open_local_model"]
 
@@ -32,12 +32,14 @@ class LocalModel:
     Args:
         name: Its name.
         dtype: Its precision.
+        order: Order of its prompts.
         answer: Answers one question.
     """
 
-    def __init__(self, name: str, dtype: str, answer: Answerer) -> None:
+    def __init__(self, name: str, dtype: str, order: Order, answer: Answerer) -> None:
         self.name = name
         self.dtype = dtype
+        self.order = order
         self.answer = answer
 
 
@@ -50,7 +52,7 @@ def open_local_model(
     Args:
         name: embedded, a directory or a hub id.
         dtype: auto, bf16, fp32 or int8-dynamic.
-        max_prompt_tokens: What prefix, suffix and snippets may take.
+        max_prompt_tokens: What prefix and suffix may take.
         writes: Whether the engine writes each answer; otherwise one forward pass tells whether it
             would be exact.
 
@@ -69,7 +71,7 @@ def open_local_model(
         engine = Engine(loaded)
     except ModelError as error:
         raise Failure(str(error)) from None
-    order = Order(loaded.default_order or renderer.format.default_order)
+    order = _served_order(loaded, renderer)
     weigh = _Weigher(loaded.model, renderer, order, max_prompt_tokens)
 
     def answer(question: Question) -> Answer:
@@ -82,10 +84,10 @@ def open_local_model(
             prefix=question.prefix[-_chars(max_prompt_tokens, 3) :],
             suffix=question.suffix[: _chars(max_prompt_tokens, 1)],
             language=question.language,
+            path=question.path,
             max_tokens=answer_tokens(question.middle),
             multiline=True,
             temperature=0.0,
-            order=order,
             tenant=TENANT,
             trim=False,
             priority="background",
@@ -97,7 +99,16 @@ def open_local_model(
         return replace(weighed, text=text)
 
     with engine:
-        yield LocalModel(loaded.name, loaded.model.precision, answer)
+        yield LocalModel(loaded.name, loaded.model.precision, order, answer)
+
+
+def _served_order(loaded: "LoadedModel", renderer: Renderer) -> Order:
+    """Return the order that the engine takes where several lines may be written.
+
+    In another one a model can run on behind the middle: its checkpoint says where it knows to stop.
+    """
+    order = loaded.multiline_order or loaded.default_order
+    return Order(order or renderer.format.default_order)
 
 
 def _chars(max_prompt_tokens: int, quarters: int) -> int:
@@ -123,13 +134,12 @@ class _Weigher:
 
         from fimserve.models import ForwardBatch, Piece
 
-        snippets = tuple(Snippet(s.path, s.text) for s in question.snippets)
         limit = self._max_prompt_tokens
         parts = PromptParts(
             question.prefix[-_chars(limit, 3) :],
             question.suffix[: _chars(limit, 1)],
+            path=question.path,
             language=question.language,
-            snippets=snippets,
         )
         prompt = list(self._renderer.render(parts, self._order, limit).token_ids)
         middle = self._renderer.encoder.encode_continuation(question.middle)

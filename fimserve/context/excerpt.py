@@ -1,6 +1,7 @@
 """How much of a definition is shown: all of a short one, the outline of a long one."""
 
 from collections.abc import Sequence
+from textwrap import dedent as without_margin
 
 from fimserve.context.source_tags import Definition
 
@@ -30,7 +31,7 @@ def excerpt_of(
         inside: Definitions of the same file.
 
     Returns:
-        Whole lines, the indentation of the first one taken off all.
+        Whole lines, the indentation that all of them have taken off.
     """
     start = _with_comment(definition, lines)
     if definition.end_line - start <= MAX_LINES:
@@ -43,15 +44,18 @@ def excerpt_of(
 
 
 def dedent(shown: Sequence[str], indices: Sequence[int], end: int) -> Excerpt:
-    """Return lines moved to the left as far as the first one is indented, gaps marked."""
-    first = next((line for line in shown if line.strip()), "")
-    margin = first[: len(first) - len(first.lstrip())]
+    """Return lines moved to the left as far as all of them are indented, gaps marked.
+
+    A window can begin deeper than it goes on: by the first line's indentation the later ones would
+    lose theirs where they have as much, and stand outside of the block that they are in.
+    """
+    moved = without_margin("\n".join(shown)).split("\n") if shown else []
     written: list[str] = []
     last = indices[0] if indices else 0
-    for line, index in zip(shown, indices, strict=True):
+    for line, index in zip(moved, indices, strict=True):
         if index > last + 1:
-            written.append(_gap(line.removeprefix(margin)))
-        written.append(line.removeprefix(margin).rstrip()[:MAX_LINE_CHARS])
+            written.append(_gap(line))
+        written.append(line.rstrip()[:MAX_LINE_CHARS])
         last = index
     if indices and last + 1 < end:
         written.append(_gap(written[-1]))

@@ -5,6 +5,7 @@ No package's own scripts are run, and nothing is installed into a project.
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -17,6 +18,10 @@ FOLDER = "typescript"
 """Folder of this room that holds the lock file and the program."""
 MIN_NODE = 18
 INSTALL_TIMEOUT_S = 120.0
+MAX_TOLD_CHARS = 200
+_MINOR = re.compile(
+    r"npm (warn|error (code|errno|syscall|type)|ERR! (code|errno|syscall|type))", re.I
+)
 
 
 class NodeMissing(Exception):
@@ -65,7 +70,7 @@ def install_typescript() -> Path:
             _install(npm, folder, installed)
         except (OSError, subprocess.SubprocessError) as error:
             raise NodeMissing(
-                f"npm could not fetch the TypeScript compiler ({type(error).__name__}); "
+                f"npm could not fetch the TypeScript compiler ({_told(error)}); "
                 "is the registry in reach?"
             ) from None
     return installed
@@ -77,7 +82,9 @@ def _install(npm: str, folder: Path, installed: Path) -> None:
     with tempfile.TemporaryDirectory(dir=installed.parent) as made:
         for name in ("package.json", "package-lock.json"):
             shutil.copy(folder / name, made)
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        # By itself npm tries for 70 s to reach a registry, for each repository anew.
+        quick = ["--fetch-retries=1", "--fetch-retry-mintimeout=2000"]
+        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", *quick]
         subprocess.run(
             command, cwd=made, capture_output=True, check=True, timeout=INSTALL_TIMEOUT_S
         )
@@ -88,6 +95,14 @@ def _install(npm: str, folder: Path, installed: Path) -> None:
             staging.rename(installed)
         except OSError:  # another run was first
             shutil.rmtree(staging)
+
+
+def _told(error: Exception) -> str:
+    """Return what npm said of a failure, in one line, its warnings and codes left out."""
+    said = getattr(error, "stderr", None) or b""
+    lines = said.decode("utf-8", "replace").splitlines() if isinstance(said, bytes) else []
+    told = (line.strip() for line in lines if line.strip() and not _MINOR.match(line))
+    return next(told, type(error).__name__)[:MAX_TOLD_CHARS]
 
 
 def _cache() -> Path:

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from datasets import load_dataset
 
+from fimcurriculum.hardness.scoring import Question
+from fimserve.cli.mining_model import open_local_model
+from fimserve.prompt import Order
 from support.cli import CommandLine
 from support.completions_server import openai_body, serve_completions
 from support.mined import MineDesk
@@ -76,12 +79,18 @@ def test_stats_and_show_look_into_it(fimserve: CommandLine, desk: MineDesk) -> N
     assert shown.exit_code == 0
     assert shown.stdout.count("call · ") == 2
     assert "hardness 0." in shown.stdout
+    assert shown.stdout.count("⟦") == shown.stdout.count("⟧") == 2  # no colour shows the hole here
     hardest = max(r["hardness"] for r in desk.rows() if r["kind"] == "call")
     one = fimserve("mine", "show", desk.out, "--kind", "call", "--hardest", "-n", 1)
     assert f"hardness {hardest:.2f}" in one.stdout
     stats = fimserve("mine", "stats", desk.out)
     assert stats.exit_code == 0
     assert "places not taken" in stats.stdout
+    cells = [line.split("│") for line in stats.stdout.splitlines() if line.count("│") == 3]
+    totals = {name.strip(): number.strip() for _, name, number, _ in cells}
+    num_train = sum(row["split"] == "train" for row in desk.rows())
+    assert totals["examples, train"] == str(num_train)
+    assert totals["files searched"] == "9"
     report = json.loads(fimserve("mine", "stats", desk.out, "--json").stdout)
     assert report["files"] == {"python": 9}
     nothing = fimserve("mine", "show", desk.out, "--kind", "decorator")
@@ -124,6 +133,10 @@ def test_a_server_is_asked_once_for_each_span_and_kinds_are_ranked(
     assert kinds["return"] == 0.0
     assert kinds["call"] == 1.0
     assert line["num_spans"] == num_asked
+    only = fimserve("mine", "rank", desk.out, "--json", "--repositories", "bob/beta,no/such")
+    assert json.loads(only.stdout)["repositories"] == ["bob/beta"]
+    none = fimserve("mine", "rank", desk.out, "--repositories", "no/such")
+    assert "in these repositories has a score" in none.stderr
     # A later run of the miner keeps what the model said.
     desk.mine()
     assert sum(row["exact_match"] is not None for row in desk.rows()) == num_asked
@@ -152,3 +165,17 @@ def test_a_model_in_this_process_writes_and_weighs(
     assert len(scored) >= 6
     assert all(row["edit_similarity"] < 1 for row in scored)
     assert any(row["mean_nll"] is not None and row["mean_nll"] > 1 for row in scored)
+
+
+def test_what_is_weighed_as_exact_is_written_and_ended() -> None:
+    prefix = "public class A {\n    private int size;\n\n    public int getSize() {\n        return"
+    suffix = "\n    }\n\n    public void setSize(int size) {\n        this.size = size;\n    }\n}\n"
+    question = Question("a", "java", "A.java", prefix, " size;", suffix)
+    with (
+        open_local_model("embedded", "fp32", 512, writes=True) as writing,
+        open_local_model("embedded", "fp32", 512, writes=False) as weighing,
+    ):
+        # In the order of single lines the embedded model goes on behind such a middle.
+        assert writing.order == Order.PSM
+        assert weighing.answer(question).is_exact
+        assert writing.answer(question).text == " size;"

@@ -1,5 +1,6 @@
 """What a file gives as a whole: refusals with reasons, limits, lots, files that are no code."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -73,6 +74,26 @@ def test_a_file_gives_no_more_than_its_limit() -> None:
     assert len(found.spans) == 4
     assert found.found["call"] == 50
     assert found.refused == {"call/over_file_limit": 46}
+
+
+@pytest.mark.parametrize(
+    ("language", "head"),
+    [
+        ("java", "package a.b.c;"),
+        ("go", "package abc"),
+        ("python", "from pathlib import Path"),
+        ("typescript", 'import { a } from "./a";'),
+        ("rust", "use std::io;"),
+        ("csharp", "using System.Text;"),
+        ("cpp", "#include <vector>"),
+    ],
+)
+def test_a_licence_is_no_comment_of_the_line_below(language: str, head: str) -> None:
+    mark = "#" if language == "python" else "//"
+    text = f"\n{mark} Copyright by whoever wrote this.\n{head}\n"
+    found = find(text, MiningRecipe(kinds=("comment_to_code",)), language)
+    assert found.spans == []
+    assert found.refused == {"comment_to_code/comment_of_file": 1}
 
 
 def test_positions_are_characters_where_text_is_not_ascii() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fimcurriculum.dataset.rescore import rescore
 from fimcurriculum.errors import ScoringError
 from fimcurriculum.hardness.combine import combine
 from fimcurriculum.hardness.scores import ModelScore, ScoreFile
@@ -18,6 +19,7 @@ from fimcurriculum.hardness.scoring import (
     score_questions,
 )
 from fimcurriculum.hardness.telemetry import Acceptance, kind_of_node, refusal_by_kind
+from support.mined import MineDesk
 
 
 def question(name: str, middle: str = "f(x)") -> Question:
@@ -123,3 +125,19 @@ def test_a_sample_has_every_kind_and_takes_repositories_in_turn() -> None:
 
 def test_a_failure_without_likelihood_counts_what_is_there() -> None:
     assert ModelScore("a", 0.0, 0.5, None).failure == pytest.approx(0.75)
+
+
+def test_scores_that_are_gone_leave_no_trace(tmp_path: Path) -> None:
+    desk = MineDesk(tmp_path)
+    desk.mine()
+    before = desk.rows()
+    some = {row["id"]: ModelScore(row["id"], 0.0, 0.5, 1.0) for row in before[::3]}
+    assert rescore(desk.out, some) == len(some)
+    assert {row["id"] for row in desk.rows() if row["mean_nll"] is not None} == set(some)
+    assert rescore(desk.out, {}) == 0
+    after = desk.rows()
+    # float32 on the disk, float64 in between
+    assert [row.pop("hardness") for row in after] == pytest.approx(
+        [row.pop("hardness") for row in before]
+    )
+    assert after == before

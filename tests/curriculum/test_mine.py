@@ -136,14 +136,6 @@ def test_a_run_that_was_cut_short_goes_on(desk: MineDesk, monkeypatch: pytest.Mo
     assert len(list((desk.out / "stage").glob("*/*.spans.parquet"))) == 4
 
 
-def test_processes_find_what_one_finds(desk: MineDesk) -> None:
-    desk.mine()
-    alone = {row["id"] for row in desk.rows()}
-    other = MineDesk(desk.root / "other")
-    other.mine(num_jobs=2)
-    assert {row["id"] for row in other.rows()} == alone
-
-
 def test_a_repository_is_in_one_split_as_a_whole() -> None:
     names = [f"owner/repo{i}" for i in range(400)]
     splits = assign_splits(names, MiningRecipe(validation_share=0.1))
@@ -191,19 +183,23 @@ def test_a_repository_gives_no_more_of_a_kind_than_its_limit(desk: MineDesk) -> 
 def test_evaluation_data_stays_out_by_name_and_by_text(desk: MineDesk, tmp_path: Path) -> None:
     listing = write_tiny_eval(tmp_path / "eval")
     listed = desk.add("fork+benchmark", {"a.py": make_python(900)})
-    holds = desk.add(
-        "eve+echo", {"a.py": make_python(901) + record_text(), "b.py": make_python(902)}
+    uses = (
+        make_python(902) + "\n\nfrom a import rolling_maximum\n\nprint(rolling_maximum([1, 2]))\n"
     )
-    summary = desk.mine(listed, holds, decontamination=listing)
+    holds = desk.add("eve+echo", {"a.py": make_python(901) + record_text(), "b.py": uses})
+    with_snippets = MiningRecipe()
+    summary = desk.mine(listed, holds, decontamination=listing, recipe=with_snippets)
     assert summary.num_refused_repositories == 1
     assert {(row["repository"], row["path"]) for row in desk.rows()} == {("eve/echo", "b.py")}
+    assert not any(row["snippets"] for row in desk.rows())  # the other file is no source of them
     report = read_report(desk.out)
     assert report["files_dropped"] == {"python/benchmark_text": 1}
     assert {r["name"]: r["refused"] for r in report["repositories"]}["fork/benchmark"] == (
         "benchmark_repository"
     )
     # Without a list the same files are mined anew, and the report says that nothing was kept out.
-    assert desk.mine(listed, holds).num_files_mined == 3
+    assert desk.mine(listed, holds, recipe=with_snippets).num_files_mined == 3
+    assert any("rolling_maximum" in s["text"] for row in desk.rows() for s in row["snippets"])
     assert read_report(desk.out)["is_decontaminated"] is False
 
 
@@ -283,9 +279,14 @@ def test_every_file_and_place_is_accounted_for(desk: MineDesk) -> None:
     assert report["spans_staged"] - sum(report["spans_dropped"].values()) == len(desk.rows())
 
 
-def test_what_is_no_clone_is_told_and_so_are_two_of_one_name(desk: MineDesk) -> None:
+def test_what_cannot_be_mined_is_told_before_anything_is_written(desk: MineDesk) -> None:
     with pytest.raises(MinerError, match="holds no git directory"):
         desk.mine(desk.root)
+    empty = desk.root / "empty"
+    run_git(desk.root, "init", "--quiet", str(empty))
+    with pytest.raises(MinerError, match="has no commit HEAD; name another revision"):
+        desk.mine(desk.clones[0], empty)
+    assert not desk.out.exists()
     twin = desk.root / "twins" / "ann+alpha"
     twin.parent.mkdir()
     run_git(desk.root, "clone", "--quiet", str(desk.clones[0]), str(twin))

@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from fimcurriculum.hardness.ranking import KindRank, ScoredSpan, rank_kinds
+from fimcurriculum.hardness.ranking import KindRank, contrast_kinds, rank_kinds
+from fimcurriculum.hardness.resampled import ScoredSpan
 
 
 def make_spans(kind: str, failure: float, num_chars: int, rng: random.Random) -> list[ScoredSpan]:
@@ -79,3 +80,39 @@ def test_no_success_at_all_is_no_certainty() -> None:
     assert rank.failure_high == 1.0
     assert rank.nll_low is not None
     assert rank.mean_nll == 1.5
+
+
+def test_named_kinds_are_held_against_the_mean_of_the_others() -> None:
+    rng = random.Random(3)
+    spans = [
+        *make_spans("call", 0.9, 20, rng),
+        *make_spans("function", 0.1, 20, rng),
+        *make_spans("class", 0.5, 20, rng),
+        *make_spans("import", 0.3, 20, rng),
+        *make_spans("loop", 0.7, 20, rng),
+        *make_spans("random", 0.0, 20, rng),
+    ]
+    contrasts = {
+        (c.kind, c.measure): c for c in contrast_kinds(spans, {"call", "function", "class"})
+    }
+    assert set(contrasts) == {
+        (kind, measure)
+        for kind in ("call", "function", "class")
+        for measure in ("failure", "excess")  # no likelihood is known
+    }
+    verdicts = {kind: c.verdict for (kind, measure), c in contrasts.items() if measure == "failure"}
+    assert verdicts == {"call": "yes", "function": "no", "class": "undecided"}
+    call = contrasts["call", "failure"]
+    assert call.low < call.difference < call.high
+    assert call.difference == pytest.approx(0.4, abs=0.08)
+    # Random spans never fail here, so failure above theirs is failure.
+    assert contrasts["call", "excess"].difference == pytest.approx(call.difference)
+
+
+def test_of_kinds_that_fail_alike_the_less_likely_is_first() -> None:
+    spans = [
+        ScoredSpan(f"repo{i % 4}", kind, 50, 0.0, None, nll)
+        for kind, nll in (("block", 0.5), ("class", 2.0), ("loop", 1.0))
+        for i in range(8)
+    ]
+    assert [rank.kind for rank in rank_kinds(spans)] == ["class", "loop", "block"]

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from fimcurriculum.recipe import MiningRecipe
+from fimserve.context import node_packages
 from support.mined import MineDesk
+from support.npm import install_npm
 from support.source_texts import make_python
 
 RATES = '''"""Rates of exchange, as banks tell them every morning."""
@@ -72,3 +74,42 @@ def test_jedi_is_asked_where_the_recipe_says_so(shop: MineDesk) -> None:
     assert [(s["path"], s["reason"]) for s in row["snippets"]][:1] == [
         ("shop/rates.py", "definition")
     ]
+
+
+WORKSPACE: dict[str, str | bytes] = {
+    "tsconfig.json": '{"compilerOptions": {"paths": {"@app/*": ["./apps/web/src/*"]}}}',
+    "packages/core/package.json": '{"name": "@demo/core"}',
+    "packages/core/src/index.ts": (
+        "/** Opens the port that the whole of the program listens at. */\n"
+        "export function start(port: number): number {\n  return port + 1;\n}\n"
+    ),
+    "apps/web/src/log.ts": (
+        "/** Writes a line for whoever looks after the program at night. */\n"
+        "export function note(line: string): void {\n  console.log(line);\n}\n"
+    ),
+    "apps/web/src/main.ts": (
+        'import { start as open } from "@demo/core";\nimport { note as tell } from "@app/log";\n\n'
+        "export function main(port: number): void {\n"
+        "  const opened = open(port * 2);\n  tell(`at ${opened}`);\n}\n"
+    ),
+}
+
+
+def test_the_compiler_is_told_the_names_of_packages_and_paths(
+    shop: MineDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = install_npm(Path(node_packages.__file__).parent / node_packages.FOLDER)
+    monkeypatch.setattr("fimserve.context.project_finder.install_typescript", lambda: packages)
+    clone = shop.add("kim+kilo", WORKSPACE)
+    recipe = MiningRecipe(kinds=("call",), project_definitions=True)
+    summary = shop.mine(clone, recipe=recipe)
+    assert not summary.definitions_left_out
+    definitions = {
+        row["middle"]: [s["path"] for s in row["snippets"] if s["reason"] == "definition"]
+        for row in shop.rows()
+        if row["path"] == "apps/web/src/main.ts"
+    }
+    assert definitions == {
+        "open(port * 2)": ["packages/core/src/index.ts"],
+        "tell(`at ${opened}`)": ["apps/web/src/log.ts"],
+    }

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from fimcurriculum.dataset.read import read_rows
+from fimcurriculum.mining.executors import ExecutorName
 from fimcurriculum.mining.run import MiningJob, MiningSummary, mine
 from fimcurriculum.recipe import MiningRecipe
 from support.git_repositories import make_repository
@@ -42,6 +43,7 @@ class MineDesk:
         recipe: MiningRecipe = RECIPE,
         decontamination: Path | None = None,
         num_jobs: int = 1,
+        executor: ExecutorName = "local",
     ) -> MiningSummary:
         """Mine some clones, or the three."""
         return mine(
@@ -51,6 +53,7 @@ class MineDesk:
                 recipe,
                 decontamination=decontamination,
                 num_jobs=num_jobs,
+                executor=executor,
             )
         )
 

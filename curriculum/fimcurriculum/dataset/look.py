@@ -12,12 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from fimcurriculum.dataset.read import read_rows
+from fimcurriculum.schema import SPLITS
 from fimcurriculum.syntax.draw import draw
 
 __all__ = ["draw_rows", "make_example_view", "make_stats_tables"]
 
 LINES_AROUND = 8
 SNIPPET_LINES = 6
+HOLE_BRACKETS = "⟦⟧"
 
 
 def draw_rows(
@@ -48,11 +50,20 @@ def draw_rows(
     return heapq.nlargest(limit, fitting, key=rank)
 
 
-def make_example_view(row: dict[str, Any]) -> Panel:
-    """Return one example to print: what is around the hole, the hole, what explains it."""
+def make_example_view(row: dict[str, Any], with_colour: bool = True) -> Panel:
+    """Return one example to print: what is around the hole, the hole, what explains it.
+
+    Args:
+        row: The example.
+        with_colour: Whether colour can show the hole; otherwise brackets do.
+
+    Returns:
+        The panel.
+    """
     before = "\n".join(row["prefix"].split("\n")[-LINES_AROUND:])
     behind = "\n".join(row["suffix"].split("\n")[:LINES_AROUND])
-    code = Text.assemble(before, (row["middle"], "bold black on yellow"), behind)
+    hole = row["middle"] if with_colour else f"{HOLE_BRACKETS[0]}{row['middle']}{HOLE_BRACKETS[1]}"
+    code = Text.assemble(before, (hole, "bold black on yellow"), behind)
     parts: list[Text] = [code]
     for snippet in row["snippets"] or ():
         head = "\n".join(snippet["text"].split("\n")[:SNIPPET_LINES])
@@ -81,23 +92,57 @@ def make_stats_tables(out: Path, report: dict[str, Any]) -> Iterator[Table]:
     Yields:
         Table: A table to print.
     """
-    rows = Counter((row["kind"], row["language"]) for row in read_rows(out, ("kind", "language")))
+    columns = ("kind", "language", "licence", "split", "exact_match")
+    counts: dict[str, Counter[str]] = {name: Counter() for name in ("licence", "split")}
+    rows: Counter[tuple[str, str]] = Counter()
+    num_scored = 0
+    for row in read_rows(out, columns):
+        rows[row["kind"], row["language"]] += 1
+        num_scored += row["exact_match"] is not None
+        for name, count in counts.items():
+            count[row[name]] += 1
+    yield _make_table("all in all", "", "", _totals(report, counts["split"], num_scored))
+    yield _make_kinds_table(rows)
+    yield _make_table("examples by licence", "licence", "examples", counts["licence"])
+    refused = {r["name"]: r["refused"] for r in report["repositories"] if r["refused"]}
+    if refused:
+        yield _make_table("repositories left out", "repository", "reason", refused)
+    if report["entries_left_out"]:
+        yield _make_table("no files", "what", "entries", report["entries_left_out"])
+    yield _make_table("files left out", "reason", "files", by_reason(report["files_dropped"]))
+    places = Counter(by_reason(report["places_refused"]))
+    places.update(by_reason(report["spans_dropped"]))
+    yield _make_table("places not taken", "reason", "places", dict(places.most_common()))
+
+
+def _totals(report: dict[str, Any], splits: Counter[str], num_scored: int) -> dict[str, int]:
+    """Return what came in and what is left of it, in that order."""
+    taken = sum(1 for repository in report["repositories"] if not repository["refused"])
+    num_files = sum(report["files"].values())
+    return {
+        "repositories": taken,
+        "files": num_files,
+        "files searched": num_files - sum(report["files_dropped"].values()),
+        "files with syntax errors": report["files_with_parse_errors"],
+        "places found": sum(report["places_found"].values()),
+        "secrets and addresses replaced": report["secrets_replaced"],
+        **{f"examples, {name}": splits[name] for name in SPLITS},
+        "examples put to a model": num_scored,
+    }
+
+
+def _make_kinds_table(rows: Counter[tuple[str, str]]) -> Table:
     languages = sorted({language for _, language in rows})
     kinds = sorted({kind for kind, _ in rows}, key=lambda k: -sum(rows[k, n] for n in languages))
-    table = Table("kind", *languages, "all", title="examples")
+    table = Table("kind", title="examples")
+    for name in (*languages, "all"):
+        table.add_column(name, justify="right")
     for kind in kinds:
         counts = [rows[kind, language] for language in languages]
         table.add_row(kind, *map(str, counts), str(sum(counts)))
     sums = [sum(rows[kind, language] for kind in kinds) for language in languages]
     table.add_row("all", *map(str, sums), str(sum(sums)), style="bold")
-    yield table
-    refused = {r["name"]: r["refused"] for r in report["repositories"] if r["refused"]}
-    if refused:
-        yield _make_table("repositories left out", "repository", "reason", refused)
-    yield _make_table("files left out", "reason", "files", by_reason(report["files_dropped"]))
-    places = Counter(by_reason(report["places_refused"]))
-    places.update(by_reason(report["spans_dropped"]))
-    yield _make_table("places not taken", "reason", "places", dict(places.most_common()))
+    return table
 
 
 def by_reason(counts: dict[str, int]) -> dict[str, int]:
@@ -109,7 +154,12 @@ def by_reason(counts: dict[str, int]) -> dict[str, int]:
 
 
 def _make_table(title: str, left: str, right: str, values: dict[str, Any]) -> Table:
-    table = Table(left, right, title=title)
+    table = Table(left, title=title, show_header=bool(left))
+    table.add_column(right, justify="right" if all(map(_is_number, values.values())) else "left")
     for name, value in values.items():
         table.add_row(Text(str(name)), str(value))
     return table
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int)

@@ -4,13 +4,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-__all__ = ["plot_counts", "plot_hardness", "plot_ranking"]
+from fimcurriculum.hardness.paper import HARD_KINDS
 
-HARD_KINDS = frozenset({"call", "function", "class"})
-"""Those that arXiv 2412.16589 names."""
+__all__ = ["plot_counts", "plot_hardness", "plot_ranking"]
 
 
 def plot_counts(counts: Counter[tuple[str, str]], path: Path) -> None:
@@ -94,4 +94,5 @@ def _make_axes(width: float, height: float) -> tuple[Figure, Any]:
 def _save(figure: Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Without date and with fixed ids the same data gives the same file.
-    figure.savefig(path, dpi=110, metadata={"Date": None} if path.suffix == ".svg" else None)
+    with rc_context({"svg.hashsalt": "fimcurriculum"}):
+        figure.savefig(path, dpi=110, metadata={"Date": None} if path.suffix == ".svg" else None)

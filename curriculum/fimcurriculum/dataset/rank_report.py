@@ -1,9 +1,9 @@
-"""The ranking of kinds of a scored data set, as numbers, as a table, as lines of Markdown."""
+"""The ranking of kinds of a scored data set, as numbers and as tables."""
 
 import platform
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +15,13 @@ from scipy.stats import spearmanr
 
 from fimcurriculum.dataset.read import read_rows
 from fimcurriculum.errors import DataSetError
-from fimcurriculum.hardness.ranking import NUM_RESAMPLES, ScoredSpan, rank_kinds
+from fimcurriculum.hardness.paper import HARD_KINDS
+from fimcurriculum.hardness.ranking import contrast_kinds, rank_kinds
+from fimcurriculum.hardness.resampled import NUM_RESAMPLES, ScoredSpan
 from fimcurriculum.hardness.scores import ScoreFile
 from fimcurriculum.schema import Kind
 
-__all__ = ["describe_ranking", "make_rank_table"]
+__all__ = ["describe_ranking", "make_paper_table", "make_rank_table"]
 
 COLUMNS = (
     "repository",
@@ -34,17 +36,21 @@ COLUMNS = (
 )
 
 
-HEADS = (
-    *("kind", "spans", "repos", "failure", "95 %", "over random", "95 %"),
-    *("similarity", "nll", "95 %", "chars"),
-)
+HEADS = ("spans", "failure, %", "over random", "sim.", "nats a token", "chars")
+MEASURES = {
+    "failure": ("failure, points", 100),
+    "excess": ("over random, points", 100),
+    "nll": ("nats per token", 1),
+}
+"""Measure of a contrast -> its name and unit, and what brings it to that."""
 
 
-def describe_ranking(out: Path) -> dict[str, Any]:
+def describe_ranking(out: Path, repositories: Collection[str] | None = None) -> dict[str, Any]:
     """Return the ranking of kinds and everything it depends on.
 
     Args:
         out: A data set with scores.
+        repositories: Only their spans count; None takes all.
 
     Returns:
         A JSON object.
@@ -53,9 +59,12 @@ def describe_ranking(out: Path) -> dict[str, Any]:
         DataSetError: If no example has a score.
     """
     rows = [row for row in read_rows(out, COLUMNS) if row["exact_match"] is not None]
+    if repositories is not None:
+        rows = [row for row in rows if row["repository"] in repositories]
     if not rows:
+        those = "" if repositories is None else " in these repositories"
         raise DataSetError(
-            f"no example of {out} has a score; run `fimserve mine score {out}` first"
+            f"no example of {out}{those} has a score; run `fimserve mine score {out}` first"
         )
     # Weighed and not written: nothing heals the token that a cut between two characters splits, so
     # random spans would fail for that alone.
@@ -73,6 +82,10 @@ def describe_ranking(out: Path) -> dict[str, Any]:
         "repositories": sorted({span.repository for span in spans}),
         "interval": f"95 %, percentile bootstrap over repositories, {NUM_RESAMPLES} resamples",
         "kinds": [_rounded(asdict(rank)) for rank in rank_kinds(spans)],
+        "paper": [
+            _rounded(asdict(contrast)) | {"harder": contrast.verdict}
+            for contrast in contrast_kinds(spans, HARD_KINDS)
+        ],
         "static_agreement": _static_agreement(rows),
         "date": datetime.now(UTC).date().isoformat(),
         "commit": _find_commit(),
@@ -104,29 +117,48 @@ def _find_commit() -> str | None:
 
 def make_rank_table(ranking: dict[str, Any]) -> Table:
     """Return the ranking as a table to print."""
-    table = Table(title=f"kinds by failure of {ranking['model']}")
+    title = f"kinds by failure of {ranking['model']}; intervals hold 95 %"
+    # Fits a terminal of 80 columns; the JSON object has more digits.
+    table = Table(title=title, box=None, padding=(0, 0, 0, 1), pad_edge=False)
+    table.add_column("kind", no_wrap=True)
     for name in HEADS:
-        table.add_column(name)
+        table.add_column(name, justify="right", no_wrap=True)
     for rank in ranking["kinds"]:
         table.add_row(*_cells(rank))
+    return table
+
+
+def make_paper_table(ranking: dict[str, Any]) -> Table:
+    """Return how the kinds that the paper calls hardest compare with all others, to print."""
+    table = Table(title="harder than the mean of the other kinds? (arXiv 2412.16589: yes)")
+    for name in ("kind", "measure", "difference", "95 %", "harder"):
+        table.add_column(name)
+    for contrast in ranking["paper"]:
+        name, factor = MEASURES[contrast["measure"]]
+        difference, low, high = (factor * contrast[n] for n in ("difference", "low", "high"))
+        digits = 1 if factor > 1 else 2
+        table.add_row(
+            contrast["kind"],
+            name,
+            f"{difference:+.{digits}f}",
+            f"{low:+.{digits}f} to {high:+.{digits}f}",
+            contrast["harder"],
+        )
     return table
 
 
 def _cells(rank: dict[str, Any]) -> Iterator[str]:
     yield rank["kind"]
     yield str(rank["num_spans"])
-    yield str(rank["num_repositories"])
-    yield f"{rank['failure']:.1%}"
-    yield f"{rank['failure_low']:.1%} to {rank['failure_high']:.1%}"
-    if rank["excess"] is None:
-        yield from ("", "")
-    else:
-        yield f"{100 * rank['excess']:+.1f}"
-        yield f"{100 * rank['excess_low']:+.1f} to {100 * rank['excess_high']:+.1f}"
+    yield _with_interval(rank, ("failure", "failure_low", "failure_high"), ".0f", 100)
+    yield _with_interval(rank, ("excess", "excess_low", "excess_high"), "+.0f", 100)
     yield "" if rank["edit_similarity"] is None else f"{rank['edit_similarity']:.2f}"
-    if rank["mean_nll"] is None:
-        yield from ("", "")
-    else:
-        yield f"{rank['mean_nll']:.2f}"
-        yield f"{rank['nll_low']:.2f} to {rank['nll_high']:.2f}"
+    yield _with_interval(rank, ("mean_nll", "nll_low", "nll_high"), ".2f", 1)
     yield f"{rank['mean_chars']:.0f}"
+
+
+def _with_interval(rank: dict[str, Any], names: tuple[str, ...], digits: str, factor: int) -> str:
+    if rank[names[0]] is None:
+        return ""
+    value, low, high = (format(factor * rank[name], digits) for name in names)
+    return f"{value} ({low}..{high})"

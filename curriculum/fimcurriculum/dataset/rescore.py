@@ -18,6 +18,8 @@ __all__ = ["rescore"]
 def rescore(out: Path, scores: dict[str, ModelScore]) -> int:
     """Write scores and the hardness that follows from them into the examples.
 
+    An example whose score is gone, say another model's, becomes what it was without.
+
     Args:
         out: Directory of the data set.
         scores: By the span's id.
@@ -39,17 +41,18 @@ def _rescore_file(path: Path, scores: dict[str, ModelScore]) -> int:
         for batch in source.iter_batches(ROWS_AT_A_TIME):
             rows = batch.to_pylist()
             for row in rows:
-                if (score := scores.get(row["id"])) is not None:
-                    num_scored += 1
-                    _take(row, score)
+                score = scores.get(row["id"])
+                num_scored += score is not None
+                _take(row, score)
             target.write_table(pa.Table.from_pylist(rows, schema=schema))
     os.replace(partial, path)
     return num_scored
 
 
-def _take(row: dict[str, Any], score: ModelScore) -> None:
-    row["exact_match"] = score.exact_match
-    row["edit_similarity"] = score.edit_similarity
-    row["mean_nll"] = score.mean_nll
-    row["hardness_model"] = score.failure
-    row["hardness"] = combine(score.failure, row["hardness_telemetry"], row["hardness_static"])
+def _take(row: dict[str, Any], score: ModelScore | None) -> None:
+    failure = None if score is None else score.failure
+    row["exact_match"] = None if score is None else score.exact_match
+    row["edit_similarity"] = None if score is None else score.edit_similarity
+    row["mean_nll"] = None if score is None else score.mean_nll
+    row["hardness_model"] = failure
+    row["hardness"] = combine(failure, row["hardness_telemetry"], row["hardness_static"])

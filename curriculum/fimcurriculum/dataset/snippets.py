@@ -5,8 +5,9 @@ of a repository in the languages that are mined; it is the one part of mining wh
 with a repository.
 """
 
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -14,13 +15,15 @@ from typing import Protocol
 
 from fimcurriculum.mining.repository import Repository, as_tree_files
 from fimcurriculum.schema import ExampleSnippet
-from fimcurriculum.sources.clone import read_blobs
+from fimcurriculum.sources.clone import list_files, read_blobs
 from fimcurriculum.sources.decode import decode_source
 from fimcurriculum.sources.filters import MAX_BYTES, refuse_path
 from fimcurriculum.sources.scrub import scrub
 from fimserve.context import ProjectFinder, RepositoryIndex, find_snippets
 
 __all__ = ["SnippetSource", "open_snippets"]
+
+_SETTINGS = re.compile(r"package\.json|[jt]sconfig([.-][\w.-]+)?\.json")
 
 
 class SnippetSource(Protocol):
@@ -38,7 +41,10 @@ class SnippetSource(Protocol):
 
 @contextmanager
 def open_snippets(
-    repository: Repository, max_tokens: int, with_project: bool
+    repository: Repository,
+    max_tokens: int,
+    with_project: bool,
+    dropped: Collection[str],
 ) -> Iterator[SnippetSource]:
     """Give the source of snippets of a repository.
 
@@ -47,6 +53,8 @@ def open_snippets(
         max_tokens: Budget of the snippets of one example; 0 asks for none.
         with_project: Whether the TypeScript compiler and jedi are asked, which see more than names
             and need the files on the disk for as long.
+        dropped: Paths of files that were left out and are not looked into: of those that hold
+            evaluation data or have other terms no piece may come in either.
 
     Yields:
         SnippetSource: The source.
@@ -55,11 +63,12 @@ def open_snippets(
         yield _NoSnippets()
         return
     with ExitStack() as stack:
-        texts = dict(_read_texts(repository))
+        texts = dict(_read_texts(repository, dropped))
         finder = None
         if with_project:
             root = Path(stack.enter_context(TemporaryDirectory(prefix="fimserve-mine-")))
             _write_out(texts, root)
+            _write_out(dict(_read_settings(repository)), root)
             finder = stack.enter_context(ProjectFinder(root))
         yield _ContextSnippets(RepositoryIndex(texts), max_tokens, finder)
 
@@ -96,17 +105,27 @@ class _ContextSnippets:
         return [ExampleSnippet(each.path, each.text, each.reason) for each in found]
 
 
-def _read_texts(repository: Repository) -> Iterator[tuple[str, str]]:
+def _read_texts(repository: Repository, dropped: Collection[str]) -> Iterator[tuple[str, str]]:
     """Yield the files that may be looked into, scrubbed like those that are mined."""
-    wanted = tuple(
-        file
-        for file in repository.files
-        if file.num_bytes <= MAX_BYTES and refuse_path(file.path) is None
-    )
+    wanted = tuple(file for file in repository.files if file.path not in dropped)
     for file, content in read_blobs(repository.git_dir, as_tree_files(wanted)):
         text = decode_source(content)
         if text is not None:
             yield file.path, scrub(text).text
+
+
+def _read_settings(repository: Repository) -> Iterator[tuple[str, str]]:
+    """Yield what tells the TypeScript compiler how modules are called, whatever is mined."""
+    wanted = [
+        file
+        for file in list_files(repository.git_dir, repository.commit)
+        if _SETTINGS.fullmatch(PurePosixPath(file.path).name)
+        and file.num_bytes <= MAX_BYTES
+        and refuse_path(file.path) is None
+    ]
+    for file, content in read_blobs(repository.git_dir, wanted):
+        if (text := decode_source(content)) is not None:
+            yield file.path, text
 
 
 def _write_out(texts: dict[str, str], root: Path) -> None:

@@ -70,7 +70,6 @@ class HttpAnswerer:
             "language": question.language,
             "multiline": True,
             "trim": False,
-            "snippets": [{"path": s.path, "text": s.text} for s in question.snippets],
         }
         try:
             reply = self._client.post(self._url, json=body)

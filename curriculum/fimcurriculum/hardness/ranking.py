@@ -1,41 +1,25 @@
 """Which kinds fail most: shares with intervals that mind that spans of one repository are alike.
 
-The interval is a percentile bootstrap over repositories: whole repositories are drawn with
-replacement, and all spans of a repository go with it.
-
-Long middles fail whatever their kind. So each kind is also compared with random spans of its own
-length: random spans fall into bins by the logarithm of their length, and the kind's failure is
-set against what random spans of the same bins fail on average.
+The interval is a percentile bootstrap over repositories (`resampled.py`). `contrast_kinds` holds
+some kinds against all others by the same resamples: whether a statement such as "calls are hardest"
+holds.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from fimcurriculum.hardness.resampled import (
+    Numbers,
+    ResampledKind,
+    ScoredSpan,
+    percentile,
+    resample_kinds,
+)
 from fimcurriculum.schema import Kind
 
-__all__ = ["KindRank", "ScoredSpan", "rank_kinds"]
-
-NUM_RESAMPLES = 2000
-LENGTH_BORDERS = (8, 16, 32, 64, 128)
-"""Characters at which the bins of length begin; longer random spans are rare."""
-
-Numbers = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredSpan:
-    """A span that a model was asked for."""
-
-    repository: str
-    kind: str
-    num_chars: int
-    exact_match: float
-    edit_similarity: float | None
-    mean_nll: float | None
+__all__ = ["KindContrast", "KindRank", "contrast_kinds", "rank_kinds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +46,28 @@ class KindRank:
     excess_high: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class KindContrast:
+    """One kind less the mean of the kinds it is held against, by one measure."""
+
+    kind: str
+    measure: str
+    """`failure`, `excess` or `nll`, as in `ResampledKind`."""
+    difference: float
+    low: float
+    high: float
+    """Borders of 95 %."""
+
+    @property
+    def verdict(self) -> str:
+        """Whether the kind is harder: `yes` or `no` where the interval leaves 0 out."""
+        if self.low > 0:
+            return "yes"
+        return "no" if self.high < 0 else "undecided"
+
+
 def rank_kinds(spans: Sequence[ScoredSpan], seed: int = 0) -> list[KindRank]:
-    """Return the kinds, the one that fails most first.
+    """Return the kinds, the one that fails most first; of equal ones the less likely first.
 
     Args:
         spans: Scored spans.
@@ -72,74 +76,67 @@ def rank_kinds(spans: Sequence[ScoredSpan], seed: int = 0) -> list[KindRank]:
     Returns:
         One entry per kind that has spans.
     """
-    names = sorted({span.repository for span in spans})
-    weights = _resample(len(names), np.random.default_rng(seed))
-    number = {name: i for i, name in enumerate(names)}
-    cells = _count_cells(spans, number)
-    ranks = [_rank(kind, spans, cells, number, weights) for kind in sorted({s.kind for s in spans})]
-    return sorted(ranks, key=lambda rank: -rank.failure)
+    ranks = [
+        _rank(kind, [span for span in spans if span.kind == kind], resampled)
+        for kind, resampled in resample_kinds(spans, seed).items()
+    ]
+    return sorted(ranks, key=lambda rank: (-rank.failure, -(rank.mean_nll or 0.0)))
 
 
-def _resample(num_repositories: int, rng: np.random.Generator) -> Numbers:
-    """Return how often each repository is in each resample, [1 + R, N]; the first is the data."""
-    drawn = rng.multinomial(
-        num_repositories, np.full(num_repositories, 1 / num_repositories), NUM_RESAMPLES
-    )
-    return np.vstack([np.ones(num_repositories), drawn])
+def contrast_kinds(
+    spans: Sequence[ScoredSpan], named: Collection[str], seed: int = 0
+) -> list[KindContrast]:
+    """Hold each of some kinds against the mean of all others but random.
+
+    Args:
+        spans: Scored spans.
+        named: The kinds that are said to be hardest.
+        seed: Seed of the resamples.
+
+    Returns:
+        An entry for each named kind and measure that is known for it and for another kind.
+    """
+    resampled = resample_kinds(spans, seed)
+    others = [r for kind, r in resampled.items() if kind not in named and kind != Kind.RANDOM]
+    return [
+        KindContrast(
+            kind, measure, float(above[0]), percentile(above, 2.5), percentile(above, 97.5)
+        )
+        for kind in resampled
+        if kind in named
+        for measure, above in _differences(resampled[kind], others)
+    ]
 
 
-def _bin_of(num_chars: int) -> int:
-    return int(np.searchsorted(LENGTH_BORDERS, num_chars, side="right"))
+def _differences(
+    own: ResampledKind, others: Sequence[ResampledKind]
+) -> Iterator[tuple[str, Numbers]]:
+    for measure in ResampledKind.__slots__:
+        value = getattr(own, measure)
+        known = [v for other in others if (v := getattr(other, measure)) is not None]
+        if value is not None and known:
+            yield measure, value - np.nanmean(known, axis=0)
 
 
-def _count_cells(
-    spans: Sequence[ScoredSpan], number: dict[str, int]
-) -> dict[str, tuple[Numbers, Numbers]]:
-    """Return per kind the spans and the failures of each bin and repository, [B, N] each."""
-    shape = (len(LENGTH_BORDERS) + 1, len(number))
-    cells: dict[str, tuple[Numbers, Numbers]] = defaultdict(
-        lambda: (np.zeros(shape), np.zeros(shape))
-    )
-    for span in spans:
-        totals, failures = cells[span.kind]
-        place = _bin_of(span.num_chars), number[span.repository]
-        totals[place] += 1
-        failures[place] += 1 - span.exact_match
-    return dict(cells)
-
-
-def _rank(
-    kind: str,
-    spans: Sequence[ScoredSpan],
-    cells: dict[str, tuple[Numbers, Numbers]],
-    number: dict[str, int],
-    weights: Numbers,
-) -> KindRank:
-    own = [span for span in spans if span.kind == kind]
-    totals, failures = cells[kind]
-    failure = _share((failures.sum(0) @ weights.T), (totals.sum(0) @ weights.T))
-    excess = None
-    if kind != Kind.RANDOM and Kind.RANDOM in cells:
-        above = failure - _expected(cells[Kind.RANDOM], totals, weights)
-        excess = None if np.isnan(above[0]) else above
-    num_repositories = len({span.repository for span in own})
-    low, high = _interval(failure, num_repositories)
-    nll = _resampled_nll(own, number, weights)
+def _rank(kind: str, spans: Sequence[ScoredSpan], resampled: ResampledKind) -> KindRank:
+    num_repositories = len({span.repository for span in spans})
+    low, high = _interval(resampled.failure, num_repositories)
+    nll, excess = resampled.nll, resampled.excess
     return KindRank(
         kind=kind,
-        num_spans=len(own),
+        num_spans=len(spans),
         num_repositories=num_repositories,
-        failure=float(failure[0]),
+        failure=float(resampled.failure[0]),
         failure_low=low,
         failure_high=high,
-        edit_similarity=_mean(span.edit_similarity for span in own),
-        mean_nll=_mean(span.mean_nll for span in own),
-        nll_low=None if nll is None else _percentile(nll, 2.5),
-        nll_high=None if nll is None else _percentile(nll, 97.5),
-        mean_chars=float(np.mean([span.num_chars for span in own])),
+        edit_similarity=_mean(span.edit_similarity for span in spans),
+        mean_nll=_mean(span.mean_nll for span in spans),
+        nll_low=None if nll is None else percentile(nll, 2.5),
+        nll_high=None if nll is None else percentile(nll, 97.5),
+        mean_chars=float(np.mean([span.num_chars for span in spans])),
         excess=None if excess is None else float(excess[0]),
-        excess_low=None if excess is None else _percentile(excess, 2.5),
-        excess_high=None if excess is None else _percentile(excess, 97.5),
+        excess_low=None if excess is None else percentile(excess, 2.5),
+        excess_high=None if excess is None else percentile(excess, 97.5),
     )
 
 
@@ -154,41 +151,9 @@ def _interval(failure: Numbers, num_repositories: int) -> tuple[float, float]:
         return border, 1.0
     if failure[0] == 0.0:
         return 0.0, 1 - border
-    return _percentile(failure, 2.5), _percentile(failure, 97.5)
-
-
-def _expected(random: tuple[Numbers, Numbers], totals: Numbers, weights: Numbers) -> Numbers:
-    """Return what random spans of a kind's lengths fail, per resample."""
-    control = _share(random[1] @ weights.T, random[0] @ weights.T)
-    shares = totals @ weights.T
-    # A bin that no random span of a resample is in says nothing, and is left out of both.
-    known = ~np.isnan(control)
-    weighted = np.where(known, shares * np.nan_to_num(control), 0.0).sum(0)
-    return _share(weighted, np.where(known, shares, 0.0).sum(0))
-
-
-def _resampled_nll(
-    spans: Sequence[ScoredSpan], number: dict[str, int], weights: Numbers
-) -> Numbers | None:
-    """Return the mean likelihood of a kind's middles, per resample; None where none is known."""
-    totals, sums = np.zeros(len(number)), np.zeros(len(number))
-    for span in spans:
-        if span.mean_nll is not None:
-            totals[number[span.repository]] += 1
-            sums[number[span.repository]] += span.mean_nll
-    return _share(sums @ weights.T, totals @ weights.T) if totals.any() else None
+    return percentile(failure, 2.5), percentile(failure, 97.5)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
-
-
-def _share(part: Numbers, whole: Numbers) -> Numbers:
-    shares: Numbers = np.full(part.shape, np.nan)
-    np.divide(part, whole, out=shares, where=whole > 0)
-    return shares
-
-
-def _percentile(resamples: Numbers, percent: float) -> float:
-    return float(np.nanpercentile(resamples[1:], percent))

@@ -12,7 +12,6 @@ from itertools import islice
 from rapidfuzz.distance import Levenshtein
 
 from fimcurriculum.hardness.scores import ModelScore, ScoreFile
-from fimcurriculum.schema import ExampleSnippet
 from fimcurriculum.syntax.draw import draw
 
 __all__ = ["Answer", "Answerer", "Question", "SpanRef", "compare", "draw_sample", "score_questions"]
@@ -30,7 +29,11 @@ class SpanRef:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A span without its middle, and the middle to compare with."""
+    """A span without its middle, and the middle to compare with.
+
+    Snippets of other files are no part of it: they were found with the middle known, and would say
+    how hard the span is for a model that is told what to write.
+    """
 
     id: str
     language: str
@@ -38,7 +41,6 @@ class Question:
     prefix: str
     middle: str
     suffix: str
-    snippets: tuple[ExampleSnippet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

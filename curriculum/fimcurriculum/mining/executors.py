@@ -1,18 +1,24 @@
 """Who does the pieces: processes of this machine, or Ray Data on as many as there are.
 
-Both call the same function on the same pieces and yield results as they come. Pieces are handed out
-a few at a time, so a list of a million would not be held.
+Both call the same function on the same pieces and yield results as they come, and a piece that
+ends its worker is tried alone, in halves, until the file is found. Processes are handed a few
+pieces at a time; Ray gets the list of all.
 """
 
+import logging
+import pickle
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from itertools import islice
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, Literal
 
 from fimcurriculum.errors import MinerError
 from fimcurriculum.mining.piece import FileCounts, Piece, PieceResult, mine_piece
+from fimcurriculum.sources.clone import CloneError
 
 __all__ = ["ExecutorName", "run_pieces"]
 
@@ -112,11 +118,64 @@ def _run_ray(pieces: Iterator[Piece], num_jobs: int) -> Iterator[PieceResult]:
         import ray
     except ImportError:
         raise MinerError("--executor ray needs Ray: pip install 'fimserve[ray]'") from None
-    call: Callable[[dict[str, Any]], dict[str, Any]] = _mine_row
-    work = ray.data.from_items([{"piece": piece} for piece in pieces])
-    for row in work.repartition(max(1, work.count())).map(call, concurrency=num_jobs).iter_rows():
-        yield row["result"]
+    _prepare(ray)
+    waiting = {_key(piece): piece for piece in pieces}
+    for row in _run_data(ray, list(waiting.values()), num_jobs):
+        piece = waiting[row["key"]]
+        outcome = pickle.loads(row["outcome"])
+        if isinstance(outcome, CloneError):
+            raise outcome
+        if outcome is None:
+            _mark(piece).unlink(missing_ok=True)
+            yield from _run_alone(piece)
+        else:
+            yield outcome
 
 
-def _mine_row(row: dict[str, Any]) -> dict[str, Any]:
-    return {"result": mine_piece(row["piece"])}
+def _prepare(ray: Any) -> None:
+    """Join the cluster that RAY_ADDRESS names, or start one on this machine; keep it silent."""
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False, logging_level="error", include_dashboard=False)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    # After the line above, which makes Ray Data set its own level.
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+
+
+def _run_data(ray: Any, pieces: list[Piece], num_jobs: int) -> Iterator[dict[str, Any]]:
+    """Yield the rows that `_mine_row` makes of pieces."""
+    if pieces:
+        work = ray.data.from_items([{"piece": pickle.dumps(piece)} for piece in pieces])
+        # A block for each piece, so that none waits for another.
+        work = work.repartition(len(pieces))
+        pool = ray.data.TaskPoolStrategy(size=num_jobs)
+        yield from work.map(partial(_mine_row, mine_piece), compute=pool).iter_rows()
+
+
+def _mine_row(mine: Callable[[Piece], PieceResult], row: dict[str, Any]) -> dict[str, Any]:
+    """Return a piece's result, or a CloneError, or None where the piece ended a worker before.
+
+    Ray tries for ever what ends its worker, so what is under way is marked.
+    """
+    piece: Piece = pickle.loads(row["piece"])
+    mark = _mark(piece)
+    outcome: PieceResult | CloneError | None = None
+    if not mark.exists():
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+        try:
+            outcome = mine(piece)
+        except CloneError as error:
+            outcome = error
+        mark.unlink()
+    return {"key": _key(piece), "outcome": pickle.dumps(outcome)}
+
+
+def _key(piece: Piece) -> str:
+    return f"{piece.repository}/{piece.target.name}"
+
+
+def _mark(piece: Piece) -> Path:
+    """Return the file that says that a piece is under way: on a disk that all machines share."""
+    return piece.target.with_suffix(".begun")

@@ -122,6 +122,13 @@ class Ledger:
             targets.setdefault(target, set()).add((path, blob))
         return targets
 
+    def dropped_paths(self, repository: str) -> frozenset[str]:
+        """Return the files of a repository that were left out, for whatever reason."""
+        rows = self._database.execute(
+            "SELECT path FROM files WHERE repository = ? AND dropped IS NOT NULL", (repository,)
+        )
+        return frozenset(path for (path,) in rows)
+
     def written(self, repository: str) -> str | None:
         """Return what names the examples that were last written of a repository."""
         row = self._database.execute(

@@ -106,10 +106,10 @@ def mine(job: MiningJob, progress: Progress | None = None) -> MiningSummary:
     """
     progress = progress or Progress()
     benchmark = _load_list(job.decontamination)
+    repositories = _open_all(job)
     stage = job.out / "stage"
     ledger = Ledger(stage / "ledger.sqlite")
     try:
-        repositories = _open_all(job)
         taken = []
         for repository in repositories:
             refused = _refuse(repository, job.recipe, benchmark)
@@ -239,10 +239,14 @@ def _write_changed(
         repository = by_name[choice.repository]
         split = splits[repository.name]
         path = job.out / "data" / split / f"{repository.file_name}.parquet"
-        digest = _written_digest(job, repository, choice, split, signals)
+        left_out = ledger.dropped_paths(repository.name)
+        digest = _written_digest(job, repository, choice, split, signals, left_out)
         if ledger.written(repository.name) != digest or not path.is_file():
             with open_snippets(
-                repository, job.recipe.max_snippet_tokens, job.recipe.project_definitions
+                repository,
+                job.recipe.max_snippet_tokens,
+                job.recipe.project_definitions,
+                left_out,
             ) as snippets:
                 write_repository(
                     repository, choice.spans, split, path, job.recipe, signals, snippets
@@ -259,7 +263,12 @@ def _write_changed(
 
 
 def _written_digest(
-    job: MiningJob, repository: Repository, choice: RepositoryChoice, split: str, signals: Signals
+    job: MiningJob,
+    repository: Repository,
+    choice: RepositoryChoice,
+    split: str,
+    signals: Signals,
+    left_out: frozenset[str],
 ) -> str:
     ids = [span_id(repository.name, chosen) for chosen in choice.spans]
     parts = [
@@ -270,6 +279,7 @@ def _written_digest(
         *(f"{i}:{c.num_foreign_symbols}" for i, c in zip(ids, choice.spans, strict=True)),
         *(f"{i}:{signals.scores[i].failure}" for i in ids if i in signals.scores),
         json.dumps(signals.refusal, sort_keys=True),
+        json.dumps(sorted(left_out)),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

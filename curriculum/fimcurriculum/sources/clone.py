@@ -67,8 +67,11 @@ def _git(git_dir: Path, *arguments: str) -> bytes:
 
 
 def resolve_commit(git_dir: Path, revision: str = "HEAD") -> str:
-    """Return the full commit id of a revision."""
-    return _git(git_dir, "rev-parse", "--verify", f"{revision}^{{commit}}").decode().strip()
+    """Return the full commit id of a revision; a CloneError where there is none."""
+    try:
+        return _git(git_dir, "rev-parse", "--verify", f"{revision}^{{commit}}").decode().strip()
+    except CloneError:
+        raise CloneError(f"{git_dir} has no commit {revision}; name another revision") from None
 
 
 def list_files(git_dir: Path, commit: str) -> list[TreeFile]:

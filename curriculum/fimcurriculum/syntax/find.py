@@ -26,6 +26,20 @@ _BRACKETED_NODES = frozenset({"argument_list", "token_tree"})
 _UNBRACKETED_BODIES = frozenset({"block", "statement_list"})
 _PAIRS = frozenset({"()", "{}", "[]"})
 _OUTER = frozenset({Kind.FUNCTION, Kind.CLASS})
+_OF_THE_FILE = frozenset(
+    [
+        "package_clause",
+        "package_declaration",
+        "import_declaration",
+        "import_statement",
+        "import_from_statement",
+        "future_import_statement",
+        "use_declaration",
+        "using_directive",
+        "preproc_include",
+    ]
+)
+"""Above these stand licences and what the whole file is for, which tell nothing of them."""
 
 
 @dataclass(slots=True)
@@ -117,6 +131,8 @@ def _below_comment(file: ParsedFile, comment: Node, code: Node) -> tuple[Span, s
         reason = "comment_behind_code"
     elif code.start_point.row > comment.end_point.row + 1:
         reason = "comment_apart"
+    elif code.type in _OF_THE_FILE:
+        reason = "comment_of_file"
     elif "comment" in code.type or not code.is_named:
         reason = "comment_only"
     return span, reason
