@@ -157,5 +157,5 @@ async def _swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
             await reader.readexactly(int(length))
             writer.write(answer)
             await writer.drain()
-    except (asyncio.IncompleteReadError, ConnectionError):
-        writer.close()
+    except (asyncio.CancelledError, asyncio.IncompleteReadError, ConnectionError):
+        writer.close()  # cancelled at the end of a stretch, when nobody waits for anything
