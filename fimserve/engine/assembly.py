@@ -15,7 +15,7 @@ import torch
 
 from fimserve.engine.adapters import Adapters
 from fimserve.engine.core_share import CoreShare
-from fimserve.engine.cpu_clock import count_cores, read_clocks
+from fimserve.engine.cpu_clock import find_cores, read_clocks
 from fimserve.engine.generation_factory import GenerationFactory
 from fimserve.engine.graph_runner import GraphRunner
 from fimserve.engine.kv_manager import KvManager
@@ -97,7 +97,7 @@ class Assembly:
         self._adapters = Adapters(loaded.model, settings.adapters)
         self._core_share: CoreShare | None = None
         if loaded.model.device.type == "cpu":
-            self._core_share = CoreShare(torch.get_num_threads(), count_cores(), read_clocks)
+            self._core_share = CoreShare(torch.get_num_threads(), len(find_cores()), read_clocks)
 
     @property
     def card(self) -> ModelCard:

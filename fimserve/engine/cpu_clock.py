@@ -13,29 +13,29 @@ BUSY = (0, 1, 2, 5, 6, 7)
 """user, nice, system, irq, softirq, steal: what is neither idle nor waiting for a disk."""
 
 
-def count_cores() -> int:
-    """Return the number of cores that this process may use."""
+def find_cores() -> frozenset[int]:
+    """Return the numbers of the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))
 
 
-def read_clocks(stat: Path = STAT) -> CpuTimes | None:
+def read_clocks(stat: Path = STAT, cores: frozenset[int] | None = None) -> CpuTimes | None:
     """Return the clocks of this moment, on the thread whose own time is meant.
-
-    Where only some of the machine's cores may be used, others are taken to be spread evenly.
 
     Args:
         stat: The system's account of its cores.
+        cores: Cores that count; None counts those that this process may use.
 
     Returns:
         The clocks; None where there is no such account.
     """
+    wanted = {f"cpu{core}" for core in (find_cores() if cores is None else cores)}
     try:
-        with stat.open("rb") as lines:
-            ticks = [int(number) for number in lines.readline().split()[1:9]]
-        busy_s = sum(ticks[column] for column in BUSY) / os.sysconf("SC_CLK_TCK")
+        with stat.open(encoding="ascii") as lines:
+            rows = [row for row in map(str.split, lines) if row and row[0] in wanted]
+        ticks = sum(int(row[1:][column]) for row in rows for column in BUSY)
+        busy_s = ticks / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError, AttributeError):
         return None
-    share = count_cores() / (os.cpu_count() or 1)
-    return CpuTimes(time.monotonic(), busy_s * share, time.thread_time())
+    return CpuTimes(time.monotonic(), busy_s, time.thread_time()) if rows else None
