@@ -11,7 +11,11 @@ import secrets
 import time
 from collections.abc import Callable
 
+import torch
+
 from fimserve.engine.adapters import Adapters
+from fimserve.engine.core_share import CoreShare
+from fimserve.engine.cpu_clock import find_cores, read_clocks
 from fimserve.engine.device_fit import fit_settings
 from fimserve.engine.generation_factory import GenerationFactory
 from fimserve.engine.graph_runner import GraphRunner
@@ -97,6 +101,9 @@ class Assembly:
             lambda: loaded.model.make_pool(self._num_blocks, settings.block_tokens)
         )
         self._adapters = Adapters(loaded.model, settings.adapters)
+        self._core_share: CoreShare | None = None
+        if loaded.model.device.type == "cpu":
+            self._core_share = CoreShare(torch.get_num_threads(), len(find_cores()), read_clocks)
 
     @property
     def card(self) -> ModelCard:
@@ -126,7 +133,7 @@ class Assembly:
     def _make_runner(self) -> Runner | GraphRunner:
         loaded, settings = self.loaded, self.settings
         if settings.gpu_path == "eager":
-            return Runner(loaded.model, self._pool, self._num_candidates)
+            return Runner(loaded.model, self._pool, self._num_candidates, self._core_share)
         try:
             runner = GraphRunner(
                 loaded.model,

@@ -7,11 +7,13 @@ sampling and text.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence as Items
 
 import torch
 from torch import Tensor
 
+from fimserve.engine.core_share import CoreShare
 from fimserve.engine.kv_manager import BlockCopy
 from fimserve.engine.launched import EagerLaunch, Launched
 from fimserve.engine.scheduler import WorkItem
@@ -25,14 +27,22 @@ class Runner:
         model: The weights.
         pool: Keys and values; belongs to this runner.
         num_candidates: Ids from this one on are padding of the embedding and get no score.
+        core_share: Says how many threads a step may take; None leaves torch's number.
     """
 
-    def __init__(self, model: CausalModel, pool: KvPool, num_candidates: int) -> None:
+    def __init__(
+        self,
+        model: CausalModel,
+        pool: KvPool,
+        num_candidates: int,
+        core_share: CoreShare | None = None,
+    ) -> None:
         self.launches_ahead = False
         """Whether a step may be launched on tokens that nobody has read."""
         self._model = model
         self._pool = pool
         self._num_candidates = num_candidates
+        self._core_share = core_share
 
     def copy_blocks(self, copies: Items[BlockCopy]) -> None:
         """Copy keys and values between blocks, in order."""
@@ -70,6 +80,7 @@ class Runner:
             )
             for item, slot in zip(items, adapter_slots, strict=True)
         ]
+        self._fit_threads()
         with torch.inference_mode():
             batch = ForwardBatch.make(pieces, self._pool.block_tokens, self._model.device)
             hidden = self._model(batch, self._pool)  # [T, E]
@@ -78,6 +89,14 @@ class Runner:
                 hidden = hidden[torch.tensor(rows, dtype=torch.int64, device=hidden.device)]
             scores: Tensor = self._model.logits(hidden)[:, : self._num_candidates].float()
         return scores
+
+    def _fit_threads(self) -> None:
+        """Compute with as many threads as there are cores that nobody else keeps busy."""
+        if self._core_share is None:
+            return
+        before = self._core_share.num_threads
+        if (num_threads := self._core_share.look(time.monotonic())) != before:
+            torch.set_num_threads(num_threads)
 
 
 def _wanted_rows(items: Items[WorkItem]) -> list[int]:

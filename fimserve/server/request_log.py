@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """Request ids that are taken over from a client; anything else is replaced."""
 
+CLOSED_TRANSPORT = "the handler is closed"
+"""What uvloop says where a client has reset its connection and uvicorn has not been told yet."""
+
 QUIET_ROUTES = frozenset({"/health", "/v1/health", "/tabby/v1/health", "/ready", "/metrics"})
 """Polled every few seconds by whoever watches the service: logged at DEBUG."""
 
@@ -69,7 +72,12 @@ class RequestLog:
                 headers["x-request-id"] = record.request_id
                 if record.served is not None:
                     headers.update(record.served.headers)
-            await send(message)
+            try:
+                await send(message)
+            except RuntimeError as error:
+                if CLOSED_TRANSPORT not in str(error):
+                    raise
+                raise ClientDisconnected("The client reset the connection.") from error
 
         try:
             await self._app(scope, receive, send_with_id)

@@ -100,10 +100,12 @@ def test_completions_are_asked_for_without_and_with_events(server: str, database
     )
     before = count_stored(database)
     result = asyncio.run(measure_beside(server, settings, None))
-    for stretches in (result.alone, result.beside):
+    for stretches in (result.alone, result.sender_only, result.beside):
         assert len(stretches.latencies_ms) == 16
         assert stretches.num_failed == 0
     assert (result.alone.num_events, result.beside.num_events) == (0, 400)
+    assert result.sender_only.num_events == 0, "the server has the sender's events"
+    assert result.alone.sender_cpu_s == 0 < result.sender_only.sender_cpu_s
     assert count_stored(database) - before == 400
     assert result.p95_change is not None
     line = build_ingest_line(
@@ -113,6 +115,10 @@ def test_completions_are_asked_for_without_and_with_events(server: str, database
     told = json.loads(json.dumps(line))["completions"]
     assert told["beside"]["num_events"] == 400
     assert told["p95_change"] == result.p95_change
+    assert told["p95_change_by_sender"] == result.p95_change_by_sender
+    assert (1 + told["p95_change_by_sender"]) * (1 + told["p95_change_by_server"]) == (
+        pytest.approx(1 + told["p95_change"])
+    )
     shown = Console(width=80)
     with shown.capture() as capture:
         shown.print(build_beside_table(result, settings))

@@ -1,11 +1,14 @@
 """One line and one id per request; never a word of anybody's code."""
 
+import asyncio
 import logging
 import re
 
 import pytest
+from starlette.types import Message
 
-from support.asgi import post, request
+from fimserve.server.app import make_app
+from support.asgi import RawRequest, post, request
 from support.fake_engine import FakeEngine
 
 SECRET = "hunter2"
@@ -94,3 +97,26 @@ def test_other_ids_are_replaced(given: str) -> None:
     ids = {answer.headers["x-request-id"] for answer in answers}
     assert len(ids) == 2
     assert all(re.fullmatch(r"req-[0-9a-f]{16}", request_id) for request_id in ids)
+
+
+@pytest.mark.parametrize(
+    ("error", "finish"),
+    [
+        ("unable to perform operation on <TCPTransport>; the handler is closed", "499 stream=1 "),
+        ("broken", "200 stream=1 "),
+    ],
+)
+def test_a_connection_that_was_reset_is_a_client_that_left_and_no_failure(
+    lines: pytest.LogCaptureFixture, error: str, finish: str
+) -> None:
+    raw = RawRequest(make_app(FakeEngine()), {"prompt": SECRET, "stream": True})
+
+    async def fail(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            raise RuntimeError(error)
+
+    raw.on_send = fail
+    asyncio.run(raw.run())
+    assert f"status={finish}" in lines.records[-1].getMessage()
+    is_failure = any(record.levelno == logging.ERROR for record in lines.records)
+    assert is_failure is (error == "broken")

@@ -1,8 +1,10 @@
 """What completions notice of events: their latency in turn without and with events coming in.
 
-Stretches alternate, so that what else the machine does falls on both alike. Completions are open
+Stretches alternate, so that what else the machine does falls on all alike. Completions are open
 loop: each is asked when it is due and its latency counts from then. The sender shares the machine
-with the server; bodies are made before a stretch, so that little of what is measured is its own.
+with the server, so a third sort of stretch has it send the same to nowhere: what is longer there
+than alone is the sender's doing, what is longer beside events than there the server's and its
+database's.
 """
 
 import asyncio
@@ -12,7 +14,7 @@ from http import HTTPStatus
 
 import httpx
 
-from fimeval.bench.event_supply import EventSupply
+from fimeval.bench.event_sender import EventSender, Sending, Sent
 from fimeval.bench.percentiles import Percentiles, find_percentiles_of_any
 
 __all__ = ["Beside", "BesideSettings", "Stretches", "measure_beside"]
@@ -26,12 +28,12 @@ class BesideSettings:
     """How completions and events are sent beside each other."""
 
     rounds: int = 5
-    """Pairs of stretches; 0 measures nothing."""
+    """Stretches of each sort; 0 measures nothing."""
     seconds: float = 8.0
     """Length of a stretch."""
     completions_per_s: float = 4.0
     rate: float = 2_000.0
-    """Events per second in every second stretch."""
+    """Events per second in the stretches that have some."""
     batch_events: int = 50
     seed: int = 0
 
@@ -46,6 +48,14 @@ class Stretches:
     """Completions and batches that were not answered 200."""
     num_events: int = 0
     """Events acknowledged."""
+    sender_cpu_s: float = 0.0
+    """CPU time of the sender of events."""
+
+    def add(self, sent: Sent) -> None:
+        """Count what became of the events of a stretch."""
+        self.num_failed += sent.num_failed
+        self.num_events += sent.num_events
+        self.sender_cpu_s += sent.cpu_s
 
     @property
     def latency_ms(self) -> Percentiles | None:
@@ -55,16 +65,31 @@ class Stretches:
 
 @dataclass(slots=True)
 class Beside:
-    """Completions alone and beside events."""
+    """Completions alone, beside a sender whose events go nowhere, and beside events."""
 
     alone: Stretches = field(default_factory=Stretches)
+    sender_only: Stretches = field(default_factory=Stretches)
     beside: Stretches = field(default_factory=Stretches)
 
     @property
     def p95_change(self) -> float | None:
         """By how much the p95 is longer beside events, as a share of it; None where unknown."""
-        one, other = self.alone.latency_ms, self.beside.latency_ms
-        return None if one is None or other is None else other.p95 / one.p95 - 1
+        return _compare(self.alone, self.beside)
+
+    @property
+    def p95_change_by_sender(self) -> float | None:
+        """The same beside the sender alone: what is no cost of the server."""
+        return _compare(self.alone, self.sender_only)
+
+    @property
+    def p95_change_by_server(self) -> float | None:
+        """The same beside events, as against beside the sender alone."""
+        return _compare(self.sender_only, self.beside)
+
+
+def _compare(one: Stretches, other: Stretches) -> float | None:
+    before, after = one.latency_ms, other.latency_ms
+    return None if before is None or after is None else after.p95 / before.p95 - 1
 
 
 async def measure_beside(url: str, settings: BesideSettings, key: str | None) -> Beside:
@@ -80,19 +105,25 @@ async def measure_beside(url: str, settings: BesideSettings, key: str | None) ->
     """
     headers = {"authorization": f"Bearer {key}"} if key else {}
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    result, supply = Beside(), EventSupply(settings.seed)
-    async with httpx.AsyncClient(
-        base_url=url, headers=headers, limits=limits, timeout=TIMEOUT_S, trust_env=False
-    ) as client:
-        number = 0
-        await _complete(client, Stretches(), 0, time.monotonic())  # the first one warms up
-        for _ in range(settings.rounds):
-            number = await _ask(client, settings, result.alone, number)
-            batches = _make_batches(client, settings, supply)
-            sending = asyncio.create_task(_send(client, settings, result.beside, batches))
-            number = await _ask(client, settings, result.beside, number)
-            await sending
+    result = Beside()
+    with EventSender(settings.seed) as sender:
+        async with httpx.AsyncClient(
+            base_url=url, headers=headers, limits=limits, timeout=TIMEOUT_S, trust_env=False
+        ) as client:
+            number = 0
+            await _complete(client, Stretches(), 0, time.monotonic())  # the first one warms up
+            for _ in range(settings.rounds):
+                number = await _ask(client, settings, result.alone, number)
+                for target, stretches in ((None, result.sender_only), (url, result.beside)):
+                    await sender.begin(_plan(settings, target, key))
+                    number = await _ask(client, settings, stretches, number)
+                    stretches.add(await sender.finish())
     return result
+
+
+def _plan(settings: BesideSettings, url: str | None, key: str | None) -> Sending:
+    num_batches = int(settings.seconds * settings.rate / settings.batch_events)
+    return Sending(url, key, settings.rate, settings.batch_events, num_batches)
 
 
 async def _ask(
@@ -126,41 +157,5 @@ async def _complete(
         return
     if answer.status_code == HTTPStatus.OK:
         stretches.latencies_ms.append((time.monotonic() - due_s) * 1000)
-    else:
-        stretches.num_failed += 1
-
-
-def _make_batches(
-    client: httpx.AsyncClient, settings: BesideSettings, supply: EventSupply
-) -> list[httpx.Request]:
-    num = int(settings.seconds * settings.rate / settings.batch_events)
-    return [
-        client.build_request("POST", "/v1/events", json=supply.make_batch(settings.batch_events))
-        for _ in range(num)
-    ]
-
-
-async def _send(
-    client: httpx.AsyncClient,
-    settings: BesideSettings,
-    stretches: Stretches,
-    batches: list[httpx.Request],
-) -> None:
-    interval_s, started_s = settings.batch_events / settings.rate, time.monotonic()
-    sending = []
-    for number, batch in enumerate(batches):
-        await asyncio.sleep(max(0.0, started_s + number * interval_s - time.monotonic()))
-        sending.append(asyncio.create_task(_deliver(client, stretches, batch)))
-    await asyncio.gather(*sending)
-
-
-async def _deliver(client: httpx.AsyncClient, stretches: Stretches, batch: httpx.Request) -> None:
-    try:
-        answer = await client.send(batch)
-    except httpx.HTTPError:
-        stretches.num_failed += 1
-        return
-    if answer.status_code == HTTPStatus.OK:
-        stretches.num_events += answer.json()["accepted"]
     else:
         stretches.num_failed += 1

@@ -92,6 +92,7 @@ def build_beside_table(beside: Beside, settings: BesideSettings) -> Table:
         table.add_column(name, justify="right")
     for name, stretches in (
         ("nothing", beside.alone),
+        ("the sender alone", beside.sender_only),
         (f"{settings.rate:g} events/s", beside.beside),
     ):
         found = stretches.latency_ms
@@ -99,17 +100,26 @@ def build_beside_table(beside: Beside, settings: BesideSettings) -> Table:
         table.add_row(name, str(len(stretches.latencies_ms)), *shown, str(stretches.num_failed))
     if (change := beside.p95_change) is not None:
         table.caption = f"p95 changes by {change:+.1%}"
+        if (by_server := beside.p95_change_by_server) is not None:
+            table.caption += f", {by_server:+.1%} of what it is beside the sender alone"
     return table
 
 
 def _describe_beside(beside: Beside, settings: BesideSettings) -> dict[str, Any]:
     told: dict[str, Any] = {"settings": asdict(settings), "p95_change": beside.p95_change}
-    for name, stretches in (("alone", beside.alone), ("beside", beside.beside)):
+    told["p95_change_by_sender"] = beside.p95_change_by_sender
+    told["p95_change_by_server"] = beside.p95_change_by_server
+    for name, stretches in (
+        ("alone", beside.alone),
+        ("sender_only", beside.sender_only),
+        ("beside", beside.beside),
+    ):
         found = stretches.latency_ms
         told[name] = {
             "num_completions": len(stretches.latencies_ms),
             "latency_ms": None if found is None else asdict(found),
             "num_failed": stretches.num_failed,
             "num_events": stretches.num_events,
+            "sender_cpu_s": round(stretches.sender_cpu_s, 2),
         }
     return told
