@@ -18,7 +18,9 @@ from torch import Tensor
 from fimkernels.outputs import empty_output
 from fimkernels.triton.early_launch import await_inputs, launches_early, release_next
 
-MAX_BLOCK_K, MAX_BLOCK_N = 128, 64
+MAX_BLOCK_K = 128
+MAX_BLOCK_N, MANY_BLOCK_N = 64, 128
+"""Columns of a program: fewer where there are few programs."""
 MAX_FACTOR_BYTES = 32 << 10
 """Part of a factor that a program holds at once: several of them fit into shared memory."""
 FEW_TILES = 8
@@ -34,7 +36,10 @@ def load_tile(tiles, ranks):
     return adapter, rank, tl.load(tile + 1).to(tl.int64), tl.load(tile + 2)
 
 
-@triton.jit
+# What changes from step size to step size is no reason to compile a kernel anew.
+@triton.jit(
+    do_not_specialize=["num_rows", "steps_each"], do_not_specialize_on_alignment=["ranks", "tiles"]
+)
 def shrink_kernel(
     parts, x, down, ranks, tiles, num_rows, size, steps_each, x_stride,
     MAX_RANK: tl.constexpr, BLOCK_R: tl.constexpr, ROWS: tl.constexpr, BLOCK_K: tl.constexpr,
@@ -70,7 +75,7 @@ def shrink_kernel(
     tl.store(parts + place, acc, mask=is_row[:, None] & is_rank[None, :])
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["num_rows"], do_not_specialize_on_alignment=["ranks", "tiles"])
 def expand_kernel(
     output, parts, up, ranks, tiles, num_rows, num_columns, output_stride,
     NUM_SPLITS: tl.constexpr, MAX_RANK: tl.constexpr, BLOCK_R: tl.constexpr, ROWS: tl.constexpr,
@@ -122,7 +127,8 @@ def add_lora(
     early = launches_early(x.device.type)
     block_r = max(16, triton.next_power_of_2(max_rank))
     most = MAX_FACTOR_BYTES // (block_r * up.element_size())
-    block_k, block_n = min(MAX_BLOCK_K, most), min(MAX_BLOCK_N, most)
+    block_k = min(MAX_BLOCK_K, most)
+    block_n = min(MAX_BLOCK_N if num_tiles <= FEW_TILES else MANY_BLOCK_N, most)
     num_steps = triton.cdiv(size, block_k)
     steps_each = triton.cdiv(num_steps, min(16 if num_tiles <= FEW_TILES else 4, num_steps))
     num_splits = triton.cdiv(num_steps, steps_each)
