@@ -84,7 +84,7 @@ class GraphRunner:
             report: Told how many of how many are done.
         """
         buckets = list_buckets(
-            self._max_context_tokens,
+            min(self._max_context_tokens, usual_context_tokens),
             self._max_sequences,
             self._max_step_tokens,
             with_adapters=self._lora is not None,

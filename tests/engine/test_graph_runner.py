@@ -272,8 +272,9 @@ def test_steps_with_adapters_are_recorded_where_there_may_be_some(
         runner, buckets = hand.loop.parts.runner, list[Bucket]()
         assert isinstance(runner, GraphRunner)
         monkeypatch.setattr(runner, "_record", buckets.append)
-        runner.warm_up()
+        runner.warm_up(usual_context_tokens=600)
         assert {bucket.has_adapters for bucket in buckets} == expected
+        assert {bucket.context_tokens for bucket in buckets if bucket.num_rows == 1} == {512, 1024}
 
 
 def test_every_step_of_the_usual_sizes_has_a_bucket() -> None:
