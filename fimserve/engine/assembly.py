@@ -32,6 +32,7 @@ from fimserve.models import (
     BrokenCheckpoint,
     KvPool,
     LoadedModel,
+    LoraMemory,
     UnsupportedModel,
     run_aside,
 )
@@ -134,6 +135,10 @@ class Assembly:
         loaded, settings = self.loaded, self.settings
         if settings.gpu_path == "eager":
             return Runner(loaded.model, self._pool, self._num_candidates, self._core_share)
+        lora: LoraMemory | None = None
+        if settings.adapters is not None:
+            lora = loaded.model.keep_adapters(settings.graph_adapters, settings.graph_adapter_rank)
+            logger.info("memory for adapters: %d MiB", lora.num_bytes // MIB)
         try:
             runner = GraphRunner(
                 loaded.model,
@@ -142,6 +147,7 @@ class Assembly:
                 self._max_context_tokens,
                 settings.max_sequences,
                 settings.max_step_tokens,
+                lora,
             )
         except UnsupportedModel as error:
             if not self._may_fall_back:

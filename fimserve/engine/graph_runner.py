@@ -1,7 +1,8 @@
 """Runs steps on fixed memory, padded to buckets: what a GPU replays without the host's help.
 
-Steps with adapters and steps that fit no bucket go through the plain runner, on the same pool. On a
-CPU the same buffers and buckets run unrecorded: the twin that tests compare.
+Steps that fit no bucket, and steps with an adapter that is not in the fixed memory for adapters, go
+through the plain runner, on the same pool. On a CPU the same buffers and buckets run unrecorded:
+the twin that tests compare.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from fimserve.engine.scheduler import WorkItem
 from fimserve.engine.step_buckets import Bucket, choose_bucket, list_buckets, shape_bucket
 from fimserve.engine.step_buffers import StepBuffers
 from fimserve.engine.step_program import StepOutput, make_memory, make_program
-from fimserve.models import CausalModel, FusedForward, KvPool
+from fimserve.models import CausalModel, FusedForward, KvPool, LoraMemory
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class GraphRunner:
         max_context_tokens: Tokens of the longest sequence.
         max_sequences: Sequences of a step at most.
         max_step_tokens: Tokens of a step at most.
+        lora: Fixed memory for adapters; None where no step has any.
     """
 
     def __init__(
@@ -53,11 +55,13 @@ class GraphRunner:
         max_context_tokens: int,
         max_sequences: int,
         max_step_tokens: int,
+        lora: LoraMemory | None = None,
     ) -> None:
         self.launches_ahead = True
         """Whether a step may be launched on tokens that nobody has read."""
         self._plain = Runner(model, pool, num_candidates)
-        self._forward = FusedForward(model, pool)
+        self._forward = FusedForward(model, pool, lora)
+        self._lora = lora
         self._model, self._pool = model, pool
         self._num_candidates = num_candidates
         self._max_context_tokens, self._max_sequences = max_context_tokens, max_sequences
@@ -79,7 +83,12 @@ class GraphRunner:
                 recorded when one comes.
             report: Told how many of how many are done.
         """
-        buckets = list_buckets(self._max_context_tokens, self._max_sequences, self._max_step_tokens)
+        buckets = list_buckets(
+            min(self._max_context_tokens, usual_context_tokens),
+            self._max_sequences,
+            self._max_step_tokens,
+            with_adapters=self._lora is not None,
+        )
         started_s = time.perf_counter()
         for number, bucket in enumerate(buckets, 1):
             self._record(bucket)
@@ -98,30 +107,45 @@ class GraphRunner:
         Returns:
             The step on its way.
         """
-        bucket = None if any(adapter_slots) else choose_bucket(items)
+        bucket = self._choose_bucket(items, adapter_slots)
         if bucket is None:
             return self._plain.launch(items, adapter_slots)
-        return self._launch(bucket, items, None)
+        return self._launch(bucket, items, adapter_slots, None)
 
-    def launch_behind(self, before: Launched, items: Items[WorkItem]) -> Launched | None:
+    def launch_behind(
+        self, before: Launched, items: Items[WorkItem], adapter_slots: Items[int]
+    ) -> Launched | None:
         """Begin the step behind one that nobody has read yet, on the tokens that it chooses.
 
         Args:
             before: A step with one score for each item, in the same order.
             items: One token each, whose ids are not looked at.
+            adapter_slots: Slot of each item's adapter; 0 = none.
 
         Returns:
             The step on its way; None where the step before is not on fixed memory.
         """
-        bucket = choose_bucket(items)
+        bucket = self._choose_bucket(items, adapter_slots)
         if bucket is None or not isinstance(before, BufferedLaunch):
             return None
-        return self._launch(bucket, items, before.output.chosen)
+        return self._launch(bucket, items, adapter_slots, before.output.chosen)
 
-    def _launch(self, bucket: Bucket, items: Items[WorkItem], chosen: Tensor | None) -> Launched:
+    def _choose_bucket(self, items: Items[WorkItem], adapter_slots: Items[int]) -> Bucket | None:
+        lora = self._lora
+        if any(slot and (lora is None or not lora.holds(slot)) for slot in adapter_slots):
+            return None
+        return choose_bucket(items, any(adapter_slots))
+
+    def _launch(
+        self,
+        bucket: Bucket,
+        items: Items[WorkItem],
+        adapter_slots: Items[int],
+        chosen: Tensor | None,
+    ) -> Launched:
         recorded = self._recorded.get(bucket) or self._record(bucket)
         with torch.inference_mode():
-            recorded.buffers.fill(items)
+            recorded.buffers.fill(items, adapter_slots)
             if chosen is not None:
                 recorded.buffers.feed(chosen, len(items))
             output = recorded.program()
@@ -135,7 +159,7 @@ class GraphRunner:
         device = self._model.device
         with torch.inference_mode():
             buffers = StepBuffers(bucket, shape, max_blocks, size, device)
-            buffers.fill([])
+            buffers.fill([], [])
 
             def compute() -> StepOutput:
                 scores = self._forward(buffers.step)[:, : self._num_candidates].float()

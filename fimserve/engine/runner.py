@@ -54,7 +54,9 @@ class Runner:
         """Compute the items' tokens; see `run`."""
         return EagerLaunch(self.run(items, adapter_slots))
 
-    def launch_behind(self, before: Launched, items: Items[WorkItem]) -> Launched | None:
+    def launch_behind(
+        self, before: Launched, items: Items[WorkItem], adapter_slots: Items[int]
+    ) -> Launched | None:
         """Return None: this runner launches nothing ahead."""
         return None
 

@@ -48,12 +48,19 @@ class EngineSettings:
     there are kernels for the card and the model. On a CPU graphs run unrecorded and slower."""
     adapters: Path | None = None
     """Directory of LoRA adapters; each of its folders that holds one may be loaded by name."""
+    graph_adapters: int = 16
+    """Adapters that `graphs` sets memory aside for where `adapters` is given. While more than these
+    are loaded, steps with a further one run as in `eager`."""
+    graph_adapter_rank: int = 32
+    """Largest rank of those; steps with an adapter of a larger one run as in `eager`."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
         if not 0 < self.tenant_share <= 1:
             raise EngineSettingsError(f"tenant_share is {self.tenant_share}; use 0 to 1")
-        for name in ("block_tokens", "max_sequences", "max_waiting"):
+        for name in (
+            "block_tokens", "max_sequences", "max_waiting", "graph_adapters", "graph_adapter_rank",
+        ):  # fmt: skip
             self._check_at_least(name, 1)
         for name in ("kv_memory_mib", "max_step_tokens", "max_drafts", "session_memory_mib"):
             self._check_at_least(name, 0)

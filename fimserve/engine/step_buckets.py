@@ -10,7 +10,7 @@ from collections.abc import Sequence as Items
 from dataclasses import dataclass
 from typing import Literal
 
-from fimkernels.tiles import count_tiles
+from fimkernels.tiles import LONG_LORA_TILE_ROWS, LORA_TILE_ROWS, count_tiles
 from fimserve.engine.step_plan import WorkItem
 from fimserve.models import MAX_LONE_ROWS
 
@@ -49,6 +49,8 @@ class Bucket:
     """How they belong to sequences."""
     context_tokens: int
     """Tokens that the longest sequence may reach, or more in the last bucket."""
+    has_adapters: bool = False
+    """Whether rows may have adapters; steps without any pay nothing for those that do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +63,18 @@ class BucketShape:
     """Tiles, with padding."""
     num_splits: int
     """Parts of the keys of a tile."""
+    lora_tile_rows: int
+    """Most rows of a tile of one adapter."""
+    num_lora_tiles: int
+    """Tiles of adapters, with padding; 0 where no row has one."""
 
 
-def choose_bucket(items: Items[WorkItem]) -> Bucket | None:
+def choose_bucket(items: Items[WorkItem], has_adapters: bool = False) -> Bucket | None:
     """Return the smallest bucket that holds a step; None where it is too large for any.
 
     Args:
         items: What the step computes, at least one item.
+        has_adapters: Whether one of them has an adapter.
 
     Returns:
         The bucket.
@@ -88,6 +95,7 @@ def choose_bucket(items: Items[WorkItem]) -> Bucket | None:
         rows,
         layout,
         next((tokens for tokens in contexts if tokens >= reach), contexts[-1]),
+        has_adapters,
     )
 
 
@@ -107,27 +115,37 @@ def shape_bucket(bucket: Bucket, group: int, num_kv_heads: int) -> BucketShape:
     Returns:
         Sizes of its tiles.
     """
+    num_runs = 1 if bucket.layout == "lone" else MAX_SEQUENCES
+    lora_rows = LORA_TILE_ROWS if bucket.num_rows <= NUM_FINE_ROWS else LONG_LORA_TILE_ROWS
+    num_lora_tiles = count_tiles(bucket.num_rows, num_runs, lora_rows) if bucket.has_adapters else 0
     if bucket.layout == "decode" and bucket.num_rows <= MAX_LONE_ROWS:
         wanted = -(-NUM_LONE_PROGRAMS // (bucket.num_rows * num_kv_heads))
         most = bucket.context_tokens // MIN_LONE_SPLIT_TOKENS
-        return BucketShape(1, bucket.num_rows, max(1, min(wanted, most, MAX_LONE_SPLITS)))
+        num_splits = max(1, min(wanted, most, MAX_LONE_SPLITS))
+        return BucketShape(1, bucket.num_rows, num_splits, lora_rows, num_lora_tiles)
     tile_rows = 1 if bucket.layout == "decode" else max(2, PROMPT_TILE_ROWS // group)
-    num_runs = 1 if bucket.layout == "lone" else MAX_SEQUENCES
     num_tiles = count_tiles(bucket.num_rows, num_runs + 1, tile_rows)  # padding is a run too
     # Tiles that are padding do nothing, so only those of a few sequences are counted on.
     num_busy = -(-bucket.num_rows // tile_rows)
     wanted = -(-NUM_PROGRAMS // (num_busy * num_kv_heads))
     most = bucket.context_tokens // MIN_SPLIT_TOKENS
-    return BucketShape(tile_rows, num_tiles, max(1, min(wanted, most, MAX_SPLITS)))
+    num_splits = max(1, min(wanted, most, MAX_SPLITS))
+    return BucketShape(tile_rows, num_tiles, num_splits, lora_rows, num_lora_tiles)
 
 
-def list_buckets(max_context_tokens: int, max_sequences: int, max_step_tokens: int) -> list[Bucket]:
+def list_buckets(
+    max_context_tokens: int,
+    max_sequences: int,
+    max_step_tokens: int,
+    with_adapters: bool = False,
+) -> list[Bucket]:
     """Return every bucket that a model can need, the most usual first.
 
     Args:
         max_context_tokens: Tokens of the longest sequence.
         max_sequences: Sequences of a step at most.
         max_step_tokens: Rows of a step at most.
+        with_adapters: Whether steps may have adapters; each bucket is then there twice.
 
     Returns:
         The buckets.
@@ -138,7 +156,8 @@ def list_buckets(max_context_tokens: int, max_sequences: int, max_step_tokens: i
         "mixed": _fit(max_step_tokens),
     }
     return [
-        Bucket(rows, layout, context)
+        Bucket(rows, layout, context, has_adapters)
+        for has_adapters in ((False, True) if with_adapters else (False,))
         for layout in LAYOUTS
         for rows in ROWS
         if (1 if layout == "decode" else 2) <= rows <= most[layout]

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Items
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from fimkernels.tiles import PADDING, plan_tiles
+from fimkernels.tiles import PADDING, Tile, plan_tiles
 from fimserve.engine.step_buckets import MAX_SEQUENCES, Bucket, BucketShape
 from fimserve.engine.step_plan import WorkItem
 from fimserve.models import PackedStep
@@ -43,7 +45,10 @@ class StepBuffers:
         most = min(rows, MAX_SEQUENCES)
         self._shape, self._max_blocks, self._block_tokens = shape, max_blocks, block_tokens
         self._num_rows, self._max_sequences = rows, most
-        sizes = [rows, rows, rows, most, 3 * shape.num_tiles, most * max_blocks]
+        sizes = [
+            rows, rows, rows, most, 3 * shape.num_tiles, most * max_blocks,
+            3 * shape.num_lora_tiles,
+        ]  # fmt: skip
         self._on_device = torch.zeros(sum(sizes), dtype=torch.int32, device=device)
         is_pinned = device.type == "cuda"
         self._sides = [
@@ -52,7 +57,9 @@ class StepBuffers:
         ]
         self._views = [torch.split(side, sizes) for side in self._sides]
         self._turn = 0
-        ids, positions, slots, score_rows, tiles, tables = torch.split(self._on_device, sizes)
+        ids, positions, slots, score_rows, tiles, tables, lora_tiles = torch.split(
+            self._on_device, sizes
+        )
         self.step = PackedStep(
             token_ids=ids,
             positions=positions,
@@ -62,17 +69,20 @@ class StepBuffers:
             score_rows=score_rows,
             tile_rows=shape.tile_rows,
             num_splits=shape.num_splits,
+            lora_tiles=lora_tiles.view(-1, 3) if bucket.has_adapters else None,
+            lora_tile_rows=shape.lora_tile_rows,
         )
         """The same memory, as the forward pass reads it."""
 
-    def fill(self, items: Items[WorkItem]) -> None:
+    def fill(self, items: Items[WorkItem], adapter_slots: Items[int]) -> None:
         """Write a step and send it on its way to the device; does not wait.
 
         Args:
             items: The step; it fits into the bucket.
+            adapter_slots: Slot of each item's adapter; 0 = none.
         """
         self._turn = (self._turn + 1) % _NUM_SIDES
-        ids, positions, slots, score_rows, tiles, tables = (
+        ids, positions, slots, score_rows, tiles, tables, lora_tiles = (
             view.numpy() for view in self._views[self._turn]
         )
         ids[:], positions[:], slots[:], score_rows[:] = 0, 0, -1, 0
@@ -94,10 +104,11 @@ class StepBuffers:
             runs.append((number, end - row))
             row = end
         runs.append((PADDING, self._num_rows - row))
-        planned = plan_tiles(runs, self._shape.tile_rows)
-        tiles[:] = 0
-        tiles[0::3] = PADDING
-        tiles[: 3 * len(planned)] = [number for tile in planned for number in tile]
+        _write_tiles(tiles, plan_tiles(runs, self._shape.tile_rows))
+        if len(lora_tiles):
+            _write_tiles(
+                lora_tiles, plan_lora_tiles(items, adapter_slots, self._shape.lora_tile_rows)
+            )
         self._on_device.copy_(self._sides[self._turn], non_blocking=True)
 
     def feed(self, token_ids: Tensor, num_tokens: int) -> None:
@@ -108,3 +119,31 @@ class StepBuffers:
             num_tokens: How many of them.
         """
         self.step.token_ids[:num_tokens].copy_(token_ids[:num_tokens])
+
+
+def plan_lora_tiles(
+    items: Items[WorkItem], adapter_slots: Items[int], tile_rows: int
+) -> list[Tile]:
+    """Return the tiles of the rows that have an adapter; neighbours with one adapter share them.
+
+    Args:
+        items: The step.
+        adapter_slots: Slot of each item's adapter; 0 = none.
+        tile_rows: Most rows of a tile.
+
+    Returns:
+        Tiles whose owners are slots less one.
+    """
+    runs: list[tuple[int, int]] = []
+    for item, slot in zip(items, adapter_slots, strict=True):
+        owner, num_rows = slot - 1 if slot else PADDING, len(item.token_ids)
+        if runs and runs[-1][0] == owner:
+            num_rows += runs.pop()[1]
+        runs.append((owner, num_rows))
+    return [tile for tile in plan_tiles(runs, tile_rows) if tile.owner != PADDING]
+
+
+def _write_tiles(target: NDArray[np.int32], tiles: list[Tile]) -> None:
+    target[:] = 0
+    target[0::3] = PADDING
+    target[: 3 * len(tiles)] = [number for tile in tiles for number in tile]

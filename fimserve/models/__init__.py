@@ -24,6 +24,7 @@ from fimserve.models.gpt_bigcode_config import GptBigCodeConfig
 from fimserve.models.kv_pool import KvPool, KvStore
 from fimserve.models.llama_config import LlamaConfig
 from fimserve.models.load import LoadedModel, load_model, load_weights
+from fimserve.models.lora_memory import LoraMemory
 from fimserve.models.packed_step import PackedStep
 from fimserve.models.precision import Precision
 from fimserve.models.quantise import quantise_checkpoint
@@ -44,6 +45,7 @@ __all__ = [
     "KvStore",
     "LlamaConfig",
     "LoadedModel",
+    "LoraMemory",
     "LowRankChange",
     "ModelConfig",
     "ModelError",

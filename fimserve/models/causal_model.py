@@ -7,6 +7,7 @@ or sampling.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,12 +24,16 @@ from fimserve.models.embedding import Embedding
 from fimserve.models.forward_batch import ForwardBatch
 from fimserve.models.kv_pool import KvPool
 from fimserve.models.linear import Linear
+from fimserve.models.lora import LoraFactors
+from fimserve.models.lora_memory import LoraMemory
 from fimserve.models.lora_rows import LoraRows
 from fimserve.models.norms import Norm
 from fimserve.models.paged_attention import PagedAttention
 from fimserve.models.rope import RotaryEmbedding
 from fimserve.models.step import Step
 from fimserve.models.weight_source import WeightSource
+
+logger = logging.getLogger(__name__)
 
 
 class Weights(Protocol):
@@ -79,6 +84,7 @@ class CausalModel:
         self.precision: str
         """Name of the precision, such as "bf16" or "int8-dynamic"; known once filled."""
         self._slots: frozenset[int] = frozenset()
+        self._lora_memory: LoraMemory | None = None
         self._rope = None if config.rope is None else RotaryEmbedding(config.rope, config.head_dim)
 
     @property
@@ -137,15 +143,51 @@ class CausalModel:
         prefix = self.config.stored_prefix
         fitted = fit_adapter(adapter, self.linears(), prefix, self.dtype, self.device)
         self.remove_adapter(slot)
-        for linear, factors in fitted:
-            linear.set_adapter(slot, factors)
+        self._set_adapter(slot, fitted)
         self._slots |= {slot}
+        if self._lora_memory is not None and not self._lora_memory.holds(slot):
+            logger.warning(
+                "steps with adapter %s run one operation after the other: the memory that recorded "
+                "steps read has room for %d adapters of rank %d",
+                adapter.source, self._lora_memory.num_slots, self._lora_memory.max_rank,
+            )  # fmt: skip
 
     def remove_adapter(self, slot: int) -> None:
         """Forget the adapter of a slot, if there is one; call between steps."""
         for linear in self.linears():
             linear.set_adapter(slot, None)
+        if self._lora_memory is not None:
+            self._lora_memory.forget(slot)
         self._slots -= {slot}
+
+    def keep_adapters(self, num_slots: int, max_rank: int) -> LoraMemory:
+        """Return fixed memory that holds the adapters' factors from now on; call between steps.
+
+        Adapters that are there already move in. Asked again for the same, it is the same memory.
+
+        Args:
+            num_slots: Adapters that there is room for; those in higher slots stay outside.
+            max_rank: Largest rank of a stored matrix's change; an adapter beyond it stays outside.
+
+        Returns:
+            The memory.
+        """
+        memory = self._lora_memory
+        if memory is None or (memory.num_slots, memory.max_rank) != (num_slots, max_rank):
+            linears = list(self.linears())
+            self._lora_memory = None  # the old one goes before the new one comes
+            memory = LoraMemory(linears, num_slots, max_rank, self.dtype, self.device)
+            self._lora_memory = memory
+            for slot in self._slots:
+                fitted = [(one, one.changes[slot]) for one in linears if slot in one.changes]
+                self._set_adapter(slot, fitted)
+        return memory
+
+    def _set_adapter(self, slot: int, fitted: Sequence[tuple[Linear, LoraFactors]]) -> None:
+        if self._lora_memory is not None:
+            fitted = self._lora_memory.write(slot, fitted)
+        for linear, factors in fitted:
+            linear.set_adapter(slot, factors)
 
     def make_pool(self, num_blocks: int, block_tokens: int) -> KvPool:
         """Return memory for the keys and values of num_blocks * block_tokens tokens."""

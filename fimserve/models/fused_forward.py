@@ -3,7 +3,9 @@
 The same numbers as `CausalModel.forward`, rounded in other places: norm and residual, bias and
 rotation and storing, matrix and activation are one launch each, and nothing waits for the device,
 so that a CUDA graph can hold the whole step. Without Triton the same chain runs in plain PyTorch,
-which is how it is tested on a CPU. Adapters are not served here.
+which is how it is tested on a CPU.
+Steps with adapters have a chain of their own, as adapters need what the fused products keep to
+themselves: normed rows, and products before their activation.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from fimserve.models.feed_forward import GatedFeedForward
 from fimserve.models.int8_matrix import Int8Matrix
 from fimserve.models.kv_pool import KvPool
 from fimserve.models.linear import Linear
+from fimserve.models.lora_memory import LoraMemory, LoraStack
 from fimserve.models.matrix import DenseMatrix, Matrix
 from fimserve.models.norms import LayerNorm, Norm, RmsNorm
 from fimserve.models.packed_step import PackedStep
@@ -32,17 +35,20 @@ MAX_LONE_ROWS = 2
 
 
 @dataclass(frozen=True, slots=True)
+class _Product:
+    weight: PackedWeight
+    bias: Tensor | None
+    lora: LoraStack | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Layer:
     attention_norm: NormOf
-    projection: PackedWeight
-    projection_bias: Tensor | None
-    output: PackedWeight
-    output_bias: Tensor | None
+    projection: _Product
+    output: _Product
     feed_forward_norm: NormOf
-    up: PackedWeight
-    up_bias: Tensor | None
-    down: PackedWeight
-    down_bias: Tensor | None
+    up: _Product
+    down: _Product
     activation: Literal["gelu", "swiglu"]
 
 
@@ -54,18 +60,19 @@ class FusedForward:
     Args:
         model: The weights, filled; they are shared, not copied.
         pool: Keys and values.
+        lora: Factors of adapters; None where no step has any.
     """
 
-    def __init__(self, model: CausalModel, pool: KvPool) -> None:
+    def __init__(self, model: CausalModel, pool: KvPool, lora: LoraMemory | None = None) -> None:
         self._model, self._pool = model, pool
         self._layers = [
             _Layer(
                 _norm_of(block.attention_norm),
-                *_pack(block.attention.projection),
-                *_pack(block.attention.output),
+                _pack(block.attention.projection, lora),
+                _pack(block.attention.output, lora),
                 _norm_of(block.feed_forward_norm),
-                *_pack(block.feed_forward.linears[0]),
-                *_pack(block.feed_forward.linears[1]),
+                _pack(block.feed_forward.linears[0], lora),
+                _pack(block.feed_forward.linears[1], lora),
                 "swiglu" if isinstance(block.feed_forward, GatedFeedForward) else "gelu",
             )
             for block in model.parts.blocks
@@ -103,7 +110,9 @@ class FusedForward:
         if self._rotations is not None:
             cosines, sines = self._rotations.index_select(0, step.positions).chunk(2, dim=1)
             rotation = (cosines, sines)
-        if len(hidden) <= ops.MAX_SKINNY_ROWS:
+        if step.lora_tiles is not None:
+            hidden = self._compute_adapted(hidden, step, step.lora_tiles, rotation)
+        elif len(hidden) <= ops.MAX_SKINNY_ROWS:
             hidden = self._compute_few(hidden, step, rotation)
         else:
             hidden = self._compute_many(hidden, step, rotation)
@@ -116,13 +125,14 @@ class FusedForward:
     ) -> Tensor:
         """Norms belong to the products behind them, sums to those in front: fewest launches."""
         for number, layer in enumerate(self._layers):
-            projected = ops.multiply(hidden, layer.projection, norm=layer.attention_norm)
+            output, up, down = layer.output, layer.up, layer.down
+            projected = ops.multiply(hidden, layer.projection.weight, norm=layer.attention_norm)
             gathered = self._attend(number, projected, step, rotation)
-            hidden = ops.multiply(gathered, layer.output, layer.output_bias, residual=hidden)
+            hidden = ops.multiply(gathered, output.weight, output.bias, residual=hidden)
             inner = ops.multiply(
-                hidden, layer.up, layer.up_bias, layer.activation, norm=layer.feed_forward_norm
+                hidden, up.weight, up.bias, layer.activation, norm=layer.feed_forward_norm
             )
-            hidden = ops.multiply(inner, layer.down, layer.down_bias, residual=hidden)
+            hidden = ops.multiply(inner, down.weight, down.bias, residual=hidden)
         return hidden
 
     def _compute_many(
@@ -132,12 +142,34 @@ class FusedForward:
         change: Tensor | None = None
         for number, layer in enumerate(self._layers):
             normed, hidden = _add_norm(layer.attention_norm, hidden, change)
-            projected = ops.multiply(normed, layer.projection)
+            projected = ops.multiply(normed, layer.projection.weight)
             gathered = self._attend(number, projected, step, rotation)
-            change = ops.multiply(gathered, layer.output, layer.output_bias)
+            change = ops.multiply(gathered, layer.output.weight, layer.output.bias)
             normed, hidden = _add_norm(layer.feed_forward_norm, hidden, change)
-            inner = ops.multiply(normed, layer.up, layer.up_bias, layer.activation)
-            change = ops.multiply(inner, layer.down, layer.down_bias)
+            inner = ops.multiply(normed, layer.up.weight, layer.up.bias, layer.activation)
+            change = ops.multiply(inner, layer.down.weight, layer.down.bias)
+        return hidden if change is None else hidden + change
+
+    def _compute_adapted(
+        self,
+        hidden: Tensor,
+        step: PackedStep,
+        tiles: Tensor,
+        rotation: tuple[Tensor, Tensor] | None,
+    ) -> Tensor:
+        """Adapters add to bare products; sums belong to the norms, which are launches anyway."""
+        rows = step.lora_tile_rows
+        change: Tensor | None = None
+        for number, layer in enumerate(self._layers):
+            normed, hidden = _add_norm(layer.attention_norm, hidden, change)
+            # The projection's bias is added where heads are rotated.
+            projected = _multiply_adapted(normed, layer.projection, None, tiles, rows)
+            gathered = self._attend(number, projected, step, rotation)
+            change = _multiply_adapted(gathered, layer.output, layer.output.bias, tiles, rows)
+            normed, hidden = _add_norm(layer.feed_forward_norm, hidden, change)
+            inner = _multiply_adapted(normed, layer.up, layer.up.bias, tiles, rows)
+            activate = ops.silu_and_multiply if layer.activation == "swiglu" else ops.gelu_tanh
+            change = _multiply_adapted(activate(inner), layer.down, layer.down.bias, tiles, rows)
         return hidden if change is None else hidden + change
 
     def _attend(
@@ -158,7 +190,7 @@ class FusedForward:
         ):
             return ops.decode_attention(
                 projected,
-                layer.projection_bias,
+                layer.projection.bias,
                 rotation,
                 keys_values,
                 step.slots,
@@ -172,7 +204,7 @@ class FusedForward:
                 num_splits=step.num_splits,
             )
         queries = ops.rotate_and_store(
-            projected, layer.projection_bias, rotation, keys_values, step.slots, config.num_heads
+            projected, layer.projection.bias, rotation, keys_values, step.slots, config.num_heads
         )
         return ops.paged_attention(
             queries,
@@ -211,8 +243,19 @@ def _add_norm(norm: NormOf, hidden: Tensor, change: Tensor | None) -> tuple[Tens
     return ops.add_layer_norm(hidden, change, norm.weight, norm.bias, norm.eps)
 
 
-def _pack(linear: Linear) -> tuple[PackedWeight, Tensor | None]:
-    return _pack_matrix(linear.matrix), linear.bias
+def _multiply_adapted(
+    x: Tensor, product: _Product, bias: Tensor | None, tiles: Tensor, tile_rows: int
+) -> Tensor:
+    """Return a product with what the rows' adapters add to it."""
+    output, lora = ops.multiply(x, product.weight, bias), product.lora
+    if lora is not None:
+        ops.add_lora(output, x, lora.down, lora.up, lora.ranks, tiles, tile_rows)
+    return output
+
+
+def _pack(linear: Linear, lora: LoraMemory | None) -> _Product:
+    stack = None if lora is None else lora.stack_of(linear)
+    return _Product(_pack_matrix(linear.matrix), linear.bias, stack)
 
 
 def _pack_matrix(matrix: Matrix) -> PackedWeight:

@@ -66,6 +66,11 @@ class Linear:
         names = list(self.parts)
         return sum(self.parts[name] for name in names[: names.index(part)])
 
+    @property
+    def changes(self) -> Mapping[int, LoraFactors]:
+        """Factors of the adapters that change this layer, by slot."""
+        return self._changes
+
     def set_adapter(self, slot: int, factors: LoraFactors | None) -> None:
         """Let rows of a slot be changed from now on; None = not at all."""
         # A new dict: a forward that runs meanwhile keeps the old one.

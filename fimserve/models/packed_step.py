@@ -32,3 +32,8 @@ class PackedStep:
     """Most rows of a tile."""
     num_splits: int
     """Parts that attention reads the keys in at the same time."""
+    lora_tiles: Tensor | None
+    """[M, 3] int32: adapter's slot less one, first row, number of rows, or -1 and padding; None =
+    no row of any such step has an adapter."""
+    lora_tile_rows: int
+    """Most rows of a tile of an adapter."""

@@ -275,9 +275,10 @@ def list_small(shape: ModelShape) -> Iterator[Case]:
         output, x = randn(rows, size), randn(rows, size)
         down, up = randn(4, size, 16), randn(4, 16, size)
         tiles = torch.tensor([(r % 4, r, 1) for r in range(rows)], dtype=torch.int32, device="cuda")
+        ranks = torch.full((4,), 16, dtype=torch.int32, device="cuda")
         yield Case(
             f"add_lora rank 16 x{rows}", 2 * min(rows, 4) * 2 * 16 * size + 6 * rows * size,
-            [functools.partial(ops.add_lora, output, x, down, up, tiles)],
+            [functools.partial(ops.add_lora, output, x, down, up, ranks, tiles, 16)],
         )  # fmt: skip
 
 

@@ -142,7 +142,11 @@ def list_launches() -> list[Callable[[], object]]:
             )
     tiles = torch.tensor([[0, 0, 2]], dtype=torch.int32)
     down, up = torch.zeros(1, size, 16, dtype=kind), torch.zeros(1, 16, inner, dtype=kind)
-    calls.append(lambda: lora.add_lora(few(2, inner), few(2, size), down, up, tiles))
+    ranks = torch.tensor([16], dtype=torch.int32)
+    for rows in (16, 64):
+        calls.append(
+            lambda r=rows: lora.add_lora(few(2, inner), few(2, size), down, up, ranks, tiles, r)
+        )
     knobs = [torch.ones(2) for _ in range(5)]
     knobs[1] = knobs[1].int()
     mask = pack_mask(torch.ones(2, 32256, dtype=torch.bool))

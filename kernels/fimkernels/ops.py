@@ -194,14 +194,22 @@ def _norm(x: Tensor, norm: NormOf) -> Tensor:
     return add_layer_norm(x, None, norm.weight, norm.bias, norm.eps)[0]
 
 
-def add_lora(output: Tensor, x: Tensor, down: Tensor, up: Tensor, tiles: Tensor) -> None:
+def add_lora(
+    output: Tensor,
+    x: Tensor,
+    down: Tensor,
+    up: Tensor,
+    ranks: Tensor,
+    tiles: Tensor,
+    tile_rows: int,
+) -> None:
     """Add what each tile's adapter changes, in place; see `ref.lora.add_lora`."""
+    add = lora.add_lora
     if uses_triton(x):
         from fimkernels.triton import lora as kernels
 
-        kernels.add_lora(output, x, down, up, tiles)
-    else:
-        lora.add_lora(output, x, down, up, tiles)
+        add = kernels.add_lora
+    add(output, x, down, up, ranks, tiles, tile_rows)
 
 
 def sample(

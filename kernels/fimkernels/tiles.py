@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 PADDING = -1
 """Owner of rows that belong to nobody."""
+LORA_TILE_ROWS, LONG_LORA_TILE_ROWS = 16, 64
+"""Rows of a tile of one adapter: in a step of few rows, and in one of many."""
 
 
 class Tile(NamedTuple):

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from fimserve.engine import AdapterNotFound, CompletionRequest, EngineSettings
+from fimserve.engine.launched import Launched
+from fimserve.engine.step_plan import WorkItem
 from fimserve.models import LoadedModel, ModelError, load_model
 from support.loops import HandLoop
 from support.tiny_adapter import TARGETS, write_tiny_adapter
@@ -45,6 +47,26 @@ def test_adapters_are_mixed_in_one_batch(hand: HandLoop) -> None:
     hand.finish()
     assert [one.token_ids for one in asked] == [alone[name] for name in names]
     hand.loop.check_integrity()
+
+
+def test_rows_with_one_adapter_lie_together(
+    hand: HandLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner, launched = hand.loop.parts.runner, list[list[int]]()
+    launch = runner.launch
+
+    def watching(items: list[WorkItem], adapter_slots: list[int]) -> Launched:
+        launched.append(adapter_slots)
+        return launch(items, adapter_slots)
+
+    monkeypatch.setattr(runner, "launch", watching)
+    for name in ("a", "b"):
+        hand.loop.parts.adapters.load(name)
+    for name in ("a", None, "b", "a", None):
+        hand.ask(replace(REQUEST, adapter=name))
+    hand.finish()
+    assert [0, 0, 1, 1, 2] in launched
+    assert all(slots == sorted(slots) for slots in launched)
 
 
 def test_an_adapter_never_finds_what_another_computed(hand: HandLoop) -> None:

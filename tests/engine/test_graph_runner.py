@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +15,10 @@ from fimserve.engine.graph_runner import GraphRunner
 from fimserve.engine.launched import Launched
 from fimserve.engine.settings import EngineSettingsError
 from fimserve.engine.step_buckets import ROWS, Bucket, list_buckets, shape_bucket
-from fimserve.models import LoadedModel
+from fimserve.engine.step_plan import WorkItem
+from fimserve.models import LoadedModel, load_model
 from support.loops import Asked, HandLoop
+from support.tiny_adapter import TARGETS, write_tiny_adapter
 
 DOCUMENT = (
     "def mean(values):\n    return sum(values) / len(values)\n\n\n"
@@ -21,7 +26,7 @@ DOCUMENT = (
 )
 PLACES = (9, 31, 60, 100, len(DOCUMENT))
 PLAIN = EngineSettings(kv_memory_mib=2, block_tokens=8, max_step_tokens=48)
-GRAPHS = replace(PLAIN, gpu_path="graphs")
+GRAPHS = replace(PLAIN, gpu_path="graphs", graph_adapter_rank=4)
 
 
 def ask_at(place: int, max_tokens: int = 10, **fields: object) -> CompletionRequest:
@@ -37,8 +42,10 @@ def count_ahead(hand: HandLoop, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     assert isinstance(runner, GraphRunner)
     launch, sizes = runner.launch_behind, list[int]()
 
-    def counting(before: Launched, items: list) -> Launched | None:  # type: ignore[type-arg]
-        launched = launch(before, items)
+    def counting(
+        before: Launched, items: list[WorkItem], adapter_slots: list[int]
+    ) -> Launched | None:
+        launched = launch(before, items, adapter_slots)
         if launched is not None:
             sizes.append(len(items))
         return launched
@@ -121,6 +128,153 @@ def test_preemption_with_steps_on_their_way(any_family: LoadedModel) -> None:
         hand.finish()
     assert [one.token_ids for one in asked] == expected
     hand.loop.check_integrity()
+
+
+@pytest.fixture(scope="module")
+def adapters(any_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Adapters of each family: a and b of every layer and unlike ranks, c of one kind of layer."""
+    directory = tmp_path_factory.mktemp("adapters")
+    family = json.loads((any_directory / "config.json").read_text())["model_type"]
+    targets = TARGETS[family]
+    for seed, (name, kinds, rank) in enumerate(
+        [("a", targets, 4), ("b", targets, 2), ("c", targets[-1:], 3), ("large", targets, 9)]
+    ):
+        write_tiny_adapter(directory / name, any_directory, kinds, seed=seed, r=rank)
+    return directory
+
+
+MakeHand = Callable[..., HandLoop]
+
+
+@pytest.fixture
+def make_hand(any_directory: Path, any_device: str, adapters: Path) -> MakeHand:
+    """Makes loops with adapters, each over a model of its own: adapters are added to that."""
+
+    def make(settings: EngineSettings, *names: str) -> HandLoop:
+        model = load_model(str(any_directory), device=any_device, dtype="fp32")
+        hand = HandLoop(model, replace(settings, adapters=adapters))
+        for name in names:
+            hand.loop.parts.adapters.load(name)
+        return hand
+
+    return make
+
+
+def count_plain(hand: HandLoop, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that grows by the size of each step that is not on fixed memory."""
+    runner = hand.loop.parts.runner
+    assert isinstance(runner, GraphRunner)
+    plain, sizes = runner._plain, list[int]()
+    launch = plain.launch
+
+    def counting(items: list[WorkItem], adapter_slots: list[int]) -> Launched:
+        sizes.append(len(items))
+        return launch(items, adapter_slots)
+
+    monkeypatch.setattr(plain, "launch", counting)
+    return sizes
+
+
+NAMES = ("a", None, "b", "c", "a")
+
+
+@pytest.mark.parametrize("max_drafts", [0, 4])
+@pytest.mark.parametrize("fields", [{}, {"temperature": 0.9, "seed": 3}])
+def test_adapters_are_mixed_on_fixed_memory(
+    make_hand: MakeHand,
+    fields: dict[str, object],
+    max_drafts: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    requests = [
+        ask_at(place, adapter=name, **fields) for name, place in zip(NAMES, PLACES, strict=True)
+    ]
+    plain = make_hand(replace(PLAIN, max_drafts=0), "a", "b", "c")
+    expected = [plain.complete(request).token_ids for request in requests]
+    bare = [plain.complete(replace(request, adapter=None)).token_ids for request in requests]
+    for name, with_it, without in zip(NAMES, expected, bare, strict=True):
+        assert (with_it == without) == (name is None), "an adapter that changes nothing"
+    hand = make_hand(replace(GRAPHS, max_drafts=max_drafts), "a", "b", "c")
+    ahead, aside = count_ahead(hand, monkeypatch), count_plain(hand, monkeypatch)
+    assert [hand.complete(request).token_ids for request in requests] == expected
+    asked = [hand.ask(request) for request in requests]
+    hand.finish()
+    assert [one.token_ids for one in asked] == expected
+    hand.loop.check_integrity()
+    assert not aside, "a step left the fixed memory"
+    if not fields and not max_drafts:
+        assert max(ahead) > 1, "no step with adapters was launched ahead"
+
+
+def test_adapters_come_and_go_under_what_is_recorded(make_hand: MakeHand) -> None:
+    request = ask_at(60, max_tokens=12)
+    names = ["a", "b", "c", "a"]
+    plain = make_hand(PLAIN, "a", "b", "c")
+    expected = [plain.complete(replace(request, adapter=name)).token_ids for name in names]
+    assert len({tuple(ids) for ids in expected}) == 3
+    bare = plain.complete(request).token_ids
+    hand = make_hand(replace(GRAPHS, max_drafts=0))
+    runner, adapters = hand.loop.parts.runner, hand.loop.parts.adapters
+    assert isinstance(runner, GraphRunner)
+    recorded: set[int] = set()
+    for name, ids in zip(names, expected, strict=True):
+        adapters.load(name)
+        assert {one.slot for one in adapters._by_slot.values()} == {1}
+        assert hand.complete(replace(request, adapter=name)).token_ids == ids
+        now = {id(one) for bucket, one in runner._recorded.items() if bucket.has_adapters}
+        assert not recorded or now == recorded, "steps were recorded anew"
+        recorded = now
+        adapters.unload(name)
+    assert recorded
+    assert hand.complete(request).token_ids == bare
+
+
+def test_one_that_the_fixed_memory_does_not_hold_is_served_all_the_same(
+    make_hand: MakeHand, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    requests = [ask_at(60, adapter=name) for name in ("large", "a", "b", None)]
+    plain = make_hand(PLAIN, "large", "a", "b")
+    expected = [plain.complete(request).token_ids for request in requests]
+    assert "adapters of rank" not in caplog.text
+    hand = make_hand(replace(GRAPHS, graph_adapters=2), "large", "a", "b")
+    aside = count_plain(hand, monkeypatch)
+    assert caplog.text.count("room for 2 adapters of rank 4") == 2
+    for request, ids in zip(requests, expected, strict=True):
+        assert hand.complete(request).token_ids == ids
+        assert bool(aside) == (request.adapter in ("large", "b"))
+        aside.clear()
+    asked = [hand.ask(request) for request in requests]
+    hand.finish()
+    assert [one.token_ids for one in asked] == expected
+    assert max(aside) == len(requests)
+    hand.loop.check_integrity()
+
+
+def test_a_fresh_loop_serves_the_adapters_that_are_loaded(
+    make_hand: MakeHand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand = make_hand(GRAPHS, "a", "b")
+    request = ask_at(60, adapter="b")
+    expected = hand.complete(request).token_ids
+    hand.loop = hand.assembly.make_loop()
+    aside = count_plain(hand, monkeypatch)
+    assert hand.complete(request).token_ids == expected
+    assert not aside
+
+
+def test_steps_with_adapters_are_recorded_where_there_may_be_some(
+    make_hand: MakeHand, any_family: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for hand, expected in (
+        (make_hand(GRAPHS), {False, True}),
+        (HandLoop(any_family, GRAPHS), {False}),
+    ):
+        runner, buckets = hand.loop.parts.runner, list[Bucket]()
+        assert isinstance(runner, GraphRunner)
+        monkeypatch.setattr(runner, "_record", buckets.append)
+        runner.warm_up(usual_context_tokens=600)
+        assert {bucket.has_adapters for bucket in buckets} == expected
+        assert {bucket.context_tokens for bucket in buckets if bucket.num_rows == 1} == {512, 1024}
 
 
 def test_every_step_of_the_usual_sizes_has_a_bucket() -> None:

@@ -49,12 +49,14 @@ def test_recorded_steps_are_compared_with_plain_ones(tmp_path: Path) -> None:
     model = str(write_tiny_checkpoint(tmp_path))
     done = run_script(
         "bench_recorded_steps.py", "--model", model, "--device", "cpu", "--dtype", "fp32",
-        "--context", "40", "--rows", "1", "2", "--n", "1",
+        "--context", "40", "--rows", "1", "2", "--n", "1", "--adapter-rank", "4",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
     assert [one["name"] for one in result["timings"]] == [
         "1 token of 1", "1 token of 2", "16 tokens of 1",
+        "1 token of 1, adapters", "1 token of 2, adapters", "1 token of 2, half on adapters",
+        "16 tokens of 1, adapters",
     ]  # fmt: skip
 
 
@@ -74,4 +76,4 @@ def test_every_kernel_compiles_for_hopper() -> None:
         pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stderr
     kernels = {line.split()[0] for line in done.stdout.splitlines()[1:]}
-    assert len(kernels) == 10
+    assert len(kernels) == 12

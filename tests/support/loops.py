@@ -65,8 +65,8 @@ class HandLoop:
         now_ms: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.now_ms = now_ms
-        assembly = Assembly(loaded, settings or EngineSettings(kv_memory_mib=4), now_ms)
-        self.loop: EngineLoop = assembly.make_loop()
+        self.assembly = Assembly(loaded, settings or EngineSettings(kv_memory_mib=4), now_ms)
+        self.loop: EngineLoop = self.assembly.make_loop()
 
     @contextmanager
     def less_memory(self, num_tokens: int) -> Iterator[None]:
