@@ -20,6 +20,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from fimserve.prompt import Renderer, TextEncoder, load_format
 from fimtraining.examples import Example, ExampleMix, SourceFile, make_example
+from fimtraining.objective import make_horizons
 
 
 class Row(NamedTuple):
@@ -273,6 +274,8 @@ class Batch(NamedTuple):
     """[C] int32, example borders from 0 to T, the last one repeated up to a fixed C."""
     weights: Tensor
     """[T] float32, share of each target in the loss; 0 where there is none."""
+    horizons: Tensor
+    """[T] float32, share of the middle that is still to come; -1 where none is."""
     stream_positions: dict[int, int]
     """Stream -> position, to resume behind this batch."""
 
@@ -308,5 +311,6 @@ def collate(
     is_answer = torch.cat([row.is_answer for row in rows]).roll(-1)
     weights = torch.where(is_answer, middle_weight, context_weight).float()
     weights[targets < 0] = 0.0
+    horizons = make_horizons(torch.cat([row.is_answer for row in rows]), lengths)
     resume = {row.stream: row.position for row in rows}
-    return Batch(ids, targets, positions, padded, weights, resume)
+    return Batch(ids, targets, positions, padded, weights, horizons, resume)
