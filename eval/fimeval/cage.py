@@ -36,6 +36,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def run_caged(max_processes: int, directory: str, command: list[str]) -> int:
     """Run a command in a cage.
 
+    Fails with an OSError where the system does not let this user build one.
+
     Args:
         max_processes: Processes and threads that it may have at once.
         directory: Where its files lie, readable; under the directory for temporary files.
@@ -43,9 +45,6 @@ def run_caged(max_processes: int, directory: str, command: list[str]) -> int:
 
     Returns:
         Its exit status, or 128 and the number of the signal that ended it.
-
-    Raises:
-        OSError: If the system does not let this user build a cage.
     """
     is_root = os.getuid() == 0
     _enter_namespaces(is_root)
