@@ -59,6 +59,17 @@ def test_whole_checkpoint_comes_back_as_it_was(run_dir: Path, tmp_path: Path) ->
     assert all(torch.equal(model[name], value) for name, value in saved["model"].items())
 
 
+def test_model_of_a_carried_run_is_that_of_the_run(
+    run_dir: Path, recipe_file: Path, tokenizer_dir: Path, tmp_path: Path
+) -> None:
+    carry(run_dir, tmp_path / "there", "--weights", "bf16")
+    arguments = [tmp_path / "there", recipe_file, tokenizer_dir, tmp_path / "model"]
+    done = CliRunner().invoke(app, ["model", *map(str, arguments)])
+    assert done.exit_code == 0, done.output
+    for name in ("model.safetensors", "config.json", "tokenizer.json"):
+        assert (tmp_path / "model" / name).read_bytes() == (run_dir / "model" / name).read_bytes()
+
+
 @pytest.mark.parametrize("options", [(), ("--optimisers",), ("--weights", "int8")])
 def test_carried_run_goes_on_to_its_end(
     options: tuple[str, ...],

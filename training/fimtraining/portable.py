@@ -2,10 +2,11 @@
 
     python -m fimtraining.portable pack RUN OUT [--weights int8] [--optimisers] [--part-mib 15]
     python -m fimtraining.portable unpack OUT RUN
+    python -m fimtraining.portable model RUN RECIPE.toml TOKENIZER MODEL_DIR
 
 `pack` writes the weights of RUN/checkpoint.pt in few bytes, with where the run stands, split into
 numbered parts with their checksums; `unpack` makes a checkpoint of them that `fimtraining.pretrain
---resume` goes on from. Without `--optimisers` their state is left out, two thirds of the bytes: the
+--resume` goes on from, and `model` a Hugging Face directory of that. Without `--optimisers` their state is left out, two thirds of the bytes: the
 rate then rises anew over a few steps. With it momenta go as int8, second moments as bf16.
 """
 
@@ -20,6 +21,10 @@ import torch
 import typer
 from rich.console import Console
 from torch import Tensor
+
+from fimtraining.export import save_model
+from fimtraining.model import TrainingLlama
+from fimtraining.pretrain import load_recipe
 
 PARTS = "parts.json"
 _MIB = 1 << 20
@@ -181,6 +186,20 @@ def unpack(
     run.mkdir(parents=True, exist_ok=True)
     torch.save(saved, run / "checkpoint.pt")
     Console().print(f"{run / 'checkpoint.pt'}: step {saved['step']}", highlight=False)
+
+
+@app.command()
+def model(
+    run: Annotated[Path, typer.Argument(exists=True, help="Directory with checkpoint.pt.")],
+    recipe: Annotated[Path, typer.Argument(exists=True, help="Recipe of the run.")],
+    tokenizer: Annotated[Path, typer.Argument(exists=True, help="Directory of tokenizer.json.")],
+    out: Annotated[Path, typer.Argument(help="Directory to write, bf16.")],
+) -> None:
+    """Write the model of a checkpoint as a Hugging Face directory."""
+    trained = TrainingLlama(load_recipe(recipe, []).model)
+    saved = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
+    trained.load_state_dict(saved["model"])
+    save_model(trained, tokenizer, out)
 
 
 if __name__ == "__main__":
