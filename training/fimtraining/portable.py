@@ -6,8 +6,9 @@
 
 `pack` writes the weights of RUN/checkpoint.pt in few bytes, with where the run stands, split into
 numbered parts with their checksums; `unpack` makes a checkpoint of them that `fimtraining.pretrain
---resume` goes on from, and `model` a Hugging Face directory of that. Without `--optimisers` their state is left out, two thirds of the bytes: the
-rate then rises anew over a few steps. With it momenta go as int8, second moments as bf16.
+--resume` goes on from, and `model` a Hugging Face directory of that. Without `--optimisers` their
+state is left out, two thirds of the bytes: the rate then rises anew over a few steps. With it
+momenta go as int8, second moments as bf16.
 """
 
 import hashlib
