@@ -1,8 +1,10 @@
 """Running programs that a model wrote, each in processes and a directory of its own.
 
-A guard against accidents, not against attackers: limits on time, memory, processes and file size,
-an empty environment, and no network where the system lets an ordinary user leave it (Linux user
-namespaces). Whoever doubts a model runs this inside a container.
+Limits on time, memory and file size and an empty environment everywhere; where Linux lets a user
+have name spaces of its own, also a cage (`cage.py`): no network, no writing outside of a workplace
+in memory, a limit on processes, and nothing that outlives the program. What is readable stays
+readable, and faults of the kernel are no part of this: whoever doubts a model runs it in a virtual
+machine.
 """
 
 import contextlib
@@ -30,8 +32,10 @@ class Limits:
     seconds: float = 3.0
     """Wall-clock seconds of one case; a compiler gets ten times that."""
     memory_mib: int = 2048
-    """Address space; not for the Java machine, which reserves far more than it uses."""
+    """Memory that a process can write to; of most languages also its address space, not of Java's
+    machine and the like, which reserve far more than they use."""
     num_processes: int = 64
+    """Processes and threads at once; kept inside the cage alone."""
     file_mib: int = 16
 
 
@@ -62,7 +66,10 @@ TOOLCHAINS: Mapping[str, Toolchain] = MappingProxyType(
         ),
         "java": Toolchain(
             "Main.java",
-            ("java", "-Xmx512m", "{dir}/Main.java"),
+            (
+                *("java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:ActiveProcessorCount=2"),
+                *("-XX:-UsePerfData", "{dir}/Main.java"),
+            ),
             needs=("javac", "java"),
             limits_memory=False,
         ),
@@ -97,7 +104,9 @@ def passes(program: Program, middle: str, limits: Limits = Limits()) -> bool:
     """
     toolchain = TOOLCHAINS[program.language]
     with tempfile.TemporaryDirectory(prefix="fimserve-run-") as name:
-        directory = Path(name)
+        # One further down: the cage puts its workplace beside it.
+        directory = Path(name) / "files"
+        directory.mkdir()
         source = program.fill(middle)
         # newline="": sources keep their CRLF.
         with (directory / toolchain.file).open("w", encoding="utf-8", newline="") as file:
@@ -124,6 +133,8 @@ def _builds(toolchain: Toolchain, directory: Path, limits: Limits) -> bool:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             timeout=10 * limits.seconds,
+            start_new_session=True,
+            preexec_fn=lambda: _limit(_of_compiler(limits), limits_memory=False),
             check=False,
         )
     except subprocess.TimeoutExpired:
@@ -131,14 +142,18 @@ def _builds(toolchain: Toolchain, directory: Path, limits: Limits) -> bool:
     return done.returncode == 0
 
 
+def _of_compiler(limits: Limits) -> Limits:
+    return Limits(seconds=10 * limits.seconds, memory_mib=4096, file_mib=64)
+
+
 def _passes_case(
     command: Sequence[str], case: Case, directory: Path, limits: Limits, limits_memory: bool
 ) -> bool:
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            [*_find_cage(), *command],
+            [*_cage(limits, directory), *command],
             cwd=directory,
-            env={"PATH": os.environ.get("PATH", ""), "HOME": str(directory)},
+            env={"PATH": os.environ.get("PATH", ""), "HOME": ".", "TMPDIR": "."},
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.DEVNULL,
@@ -182,25 +197,31 @@ def _limit(limits: Limits, limits_memory: bool) -> None:
     size = limits.file_mib << 20
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    memory = limits.memory_mib << 20
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     if limits_memory:
-        memory = limits.memory_mib << 20
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
 
+def _cage(limits: Limits, directory: Path) -> tuple[str, ...]:
+    """Return the words ahead of a command that put it into a cage; none where there is none."""
+    return (*_CAGE, str(limits.num_processes), str(directory)) if is_caged() else ()
+
+
 @cache
-def _find_cage() -> tuple[str, ...]:
-    """Return the words ahead of a command that take the network away; none where it cannot be."""
-    unshare = shutil.which("unshare")
-    if unshare is None:
-        return ()
-    cage = (unshare, "--user", "--map-root-user", "--net", "--")
-    tried = subprocess.run([*cage, "true"], capture_output=True, check=False)
-    return cage if tried.returncode == 0 else ()
-
-
 def is_caged() -> bool:
-    """Return whether programs run without a network here."""
-    return bool(_find_cage())
+    """Return whether programs run in a cage here: without a network, and writing nothing."""
+    if sys.platform != "linux":
+        return False
+    with tempfile.TemporaryDirectory(prefix="fimserve-run-") as name:
+        directory = Path(name) / "files"
+        directory.mkdir()
+        command = [*_CAGE, "64", str(directory), sys.executable, "-I", "-c", "pass"]
+        tried = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    return tried.returncode == 0
+
+
+_CAGE = (sys.executable, "-I", str(Path(__file__).with_name("cage.py")))
 
 
 def _place(command: Sequence[str], directory: Path) -> list[str]:

@@ -135,7 +135,7 @@ def _score(file: Path, data: Path | None, seed: int, execute: bool) -> Result:
         return score_file(file, data, bootstrap)
     console = Console(stderr=True)
     if not is_caged():
-        console.print("programs run with the network in reach: this system lets nobody leave it")
+        console.print("programs run with network and files in reach: no cage can be built here")
     task = find_task(load_generations(file), data)
     with _show_progress(task, "running") as on_progress:
         return score_file(file, data, bootstrap, True, on_progress)

@@ -134,13 +134,15 @@ class ConfigReader:
             )
 
     def is_quantised(self) -> bool:
-        """Return whether matrices are int8; a layout other than ours is refused."""
+        """Return whether matrices are int8 or int4; a layout other than ours is refused."""
         quantization = self.keys.get("quantization_config")
         if quantization is None:
             return False
         method, layout = None, None
         if isinstance(quantization, dict):
             method, layout = quantization.get("quant_method"), quantization.get("format")
+        if (method, layout) == ("fimserve", "int4-int8"):
+            return True
         if method != "compressed-tensors" or layout != "int-quantized":
             raise UnsupportedModel(
                 f"{self.source}: 'quantization_config' is of quant_method {method!r} and format "

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fimserve.models.errors import BrokenCheckpoint, PickleCheckpointRefused
+from fimserve.models.int4_codes import GROUP_SIZE, unpack_matrix
 from fimserve.models.json_file import read_json
 
 SINGLE_FILE = "model.safetensors"
@@ -78,7 +79,7 @@ class WeightFiles:
         return tensor
 
     def read_dense(self, name: str) -> Tensor:
-        """Return one tensor, an int8 matrix multiplied out to fp32 by its row scales.
+        """Return one tensor, an int8 or packed int4 matrix multiplied out to fp32 by its scales.
 
         Fails as `read` and `read_scales` do.
 
@@ -89,6 +90,8 @@ class WeightFiles:
             The tensor in floating point.
         """
         tensor = self.read(name)
+        if tensor.dtype == torch.uint8:
+            return unpack_matrix(tensor, self._read_group_scales(name))
         if tensor.dtype != torch.int8:
             return tensor
         return tensor.float().mul_(self.read_scales(name))
@@ -117,10 +120,21 @@ class WeightFiles:
             )
         return scales.float()
 
+    def _read_group_scales(self, name: str) -> Tensor:
+        rows, columns = self.shape(name)
+        scales = self.read(scale_name(name))
+        if scales.shape != (rows, columns // GROUP_SIZE):
+            raise BrokenCheckpoint(
+                f"{self._directory}: {scale_name(name)!r} has shape {list(scales.shape)}; "
+                f"one scale per {GROUP_SIZE} weights is [{rows}, {columns // GROUP_SIZE}]"
+            )
+        return scales
+
     def shape(self, name: str) -> tuple[int, ...]:
-        """Return the shape of a stored tensor without reading it."""
+        """Return the shape of a tensor without reading it; of int4 codes two are in a byte."""
         part = self._file_of[name].get_slice(name)  # type: ignore[no-untyped-call]
-        return tuple(part.get_shape())
+        shape = tuple(part.get_shape())
+        return (*shape[:-1], 2 * shape[-1]) if part.get_dtype() == "U8" else shape
 
 
 def open_weights(path: Path) -> safe_open:

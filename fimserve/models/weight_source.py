@@ -73,5 +73,5 @@ class WeightSource:
     def _read_codes(self, name: str) -> tuple[Tensor, Tensor]:
         tensor = self._files.read(name)
         if tensor.dtype != torch.int8:
-            return quantise_matrix(tensor)
+            return quantise_matrix(self._files.read_dense(name))
         return tensor, self._files.read_scales(name)

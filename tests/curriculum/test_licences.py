@@ -46,6 +46,7 @@ def test_line_breaks_and_case_do_not_matter(spdx: str) -> None:
         "Mozilla Public License Version 2.0",
         "Business Source License 1.1",
         "Elastic License 2.0",
+        "Microsoft Public License (Ms-PL)",
         "All rights reserved.",
         "",
     ],
@@ -84,6 +85,7 @@ def test_other_file_is_no_licence(name: str) -> None:
         "// SPDX-License-Identifier: (GPL-2.0 OR MIT)\n",
         "# Licensed under LGPL v3\n",
         "/* Mozilla Public License, v. 2.0 */\n",
+        "// Licensed under the Microsoft Public License (MS-PL)\n",
         "# Creative Commons Attribution\n",
     ],
 )

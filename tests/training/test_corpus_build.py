@@ -249,6 +249,25 @@ def test_shards_split_between_repositories(full: Workshop, monkeypatch: pytest.M
     assert full.read("train") == together
 
 
+def test_rows_say_which_kept_files_they_import(workshop: Workshop) -> None:
+    files = LICENCE | {
+        "app/a.py": "from app import b, short\n" + make_python(1),
+        "app/b.py": "import app.deep.c\n" + make_python(2),
+        "app/deep/c.py": make_python(3),
+        "app/short.py": "x = 1\n",
+    }
+    workshop.add("acme/links", files)
+    workshop.settings["validation_repositories"] = "[]"
+    workshop.settings["max_repository_bytes"] = "1000000"
+    workshop.build()
+    rows = workshop.read("train")
+    assert [(row["path"], row["imports"]) for row in rows] == [
+        ("app/a.py", [1]),
+        ("app/b.py", [1]),
+        ("app/deep/c.py", []),
+    ]
+
+
 def test_number_of_processes_changes_nothing(full: Workshop) -> None:
     one = full.build(num_workers=1), full.read("train")
     shutil.rmtree(full.out)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
-from fimtraining.curves import draw_curves
+from fimtraining.curves import draw_curves, draw_runs
 
 TOKENS_PER_STEP = 500_000
 
@@ -47,3 +47,24 @@ def test_lines_are_those_of_the_metrics(tmp_path: Path, monkeypatch: pytest.Monk
         "python": [[pytest.approx(0.025), 1.95], [pytest.approx(0.05), 1.9]],
     }
     assert rate.lines[0].get_ydata().tolist() == [1.0] * 5
+
+
+def test_runs_are_drawn_beside_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Figure] = []
+
+    def keep(figure: Figure, *_: Any, **__: Any) -> None:
+        drawn.append(figure)
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    paths = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        paths.append(write_metrics(tmp_path / name / "metrics.jsonl"))
+    with paths[1].open("a") as file:
+        file.write(json.dumps({"step": 100, "validation/middle-spm": 3.0}) + "\n")
+    draw_runs(paths, tmp_path / "runs.png")
+    files, middles = drawn[0].axes
+    assert [line.get_label() for line in files.lines] == ["one", "other"]
+    assert [line.get_label() for line in middles.lines] == ["other"]
+    assert list(files.lines[0].get_xdata()) == [0.025, 0.05]
+    assert list(files.lines[0].get_ydata()) == [pytest.approx(1.725), pytest.approx(1.7)]

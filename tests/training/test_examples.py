@@ -339,3 +339,40 @@ def test_file_without_functions_stays_a_window() -> None:
     text = "A = 1\nB = 2\n"
     mix = make_mix(fim_rate=1.0, function_rate=1.0)
     assert read_hole(make_ids(1, mix, text)).text == text
+
+
+# ------------------------------------------------------------------- pieces of syntax, and imports
+
+
+def test_tree_rate_cuts_along_the_syntax() -> None:
+    plain = make_mix(fim_rate=1.0, orders={"psm": 1.0}, spans={"uniform": 1.0})
+    whole = make_mix(fim_rate=1.0, orders={"psm": 1.0}, spans={"uniform": 1.0}, tree_rate=1.0)
+
+    def num_parsed(mix: ExampleMix) -> int:
+        # A hole that leaves brackets closed on both sides is rare where cuts are blind.
+        middles = [read_hole(make_ids(seed, mix)).after for seed in range(60)]
+        return sum(m.count("(") == m.count(")") and m == m.strip() for m in middles)
+
+    assert num_parsed(whole) == 60
+    assert num_parsed(plain) < 40
+
+
+def test_imported_files_stand_in_the_order_given() -> None:
+    imported = [make_file("x = 1\n", "one.py"), make_file("y = 2\n", "two.py")]
+    mix = make_mix(repository_rate=1.0, import_rate=1.0, max_snippets=2, fim_rate=0.0)
+    texts = []
+    for seed in range(20):
+        example = make_example(
+            make_file(), NEIGHBOURS, mix, own_renderer(), random.Random(seed), imported
+        )
+        texts.append(own_renderer().encoder.decode(example.token_ids))
+    assert all("two.py" in text and "src/other" not in text for text in texts)
+    both = [text for text in texts if "one.py" in text]
+    assert 3 < len(both) < 17
+    assert all(text.index("one.py") < text.index("two.py") for text in both)
+
+
+def test_without_imports_near_files_are_the_context() -> None:
+    mix = make_mix(repository_rate=1.0, import_rate=1.0, fim_rate=0.0)
+    text = own_renderer().encoder.decode(make_ids(3, mix))
+    assert "src/other" in text

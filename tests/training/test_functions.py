@@ -69,6 +69,13 @@ BRACES = {
     "  const b = await a;\n  return b;\n};\n\nlet c = 2;\n",
     "java": "class A {\n    /** Adds. */\n    @Override\n    public int add(int a, int b) {\n"
     "        int c = a;\n        return b + c;\n    }\n\n    int d;\n}\n",
+    "rust": "use a::b;\n\n/// Adds.\n#[inline]\npub(crate) fn add(a: u32) -> Option<u32> {\n"
+    "    let b = a + 1;\n    Some(b)\n}\n\nconst C: u32 = 2;\n",
+    "csharp": "class A\n{\n    /// <summary>Adds.</summary>\n"
+    "    public async Task<int> Add(int a)\n"
+    "    {\n        var b = await F(a);\n        return b;\n    }\n\n    int c;\n}\n",
+    "cpp": "#include <a>\n\n// Adds.\nstatic std::vector<int> Adder::add(const T& a) const\n{\n"
+    "  int b = a.size();\n  return {b};\n}\n\nint c = 2;\n",
     "go": "package a\n\n// Add adds.\nfunc Add(a int) int {\n\tb := a\n\treturn b\n}\n\n"
     "var c int\n",
 }
@@ -85,6 +92,18 @@ def test_function_with_braces_ends_with_its_own_brace(language: str) -> None:
         assert line not in found.text
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "void f()\n{\n}\n\nif (a(b)) {\n  c();\n  d();\n}\n",
+        "for (int i = f(0); i < n; i++) {\n  c();\n  d();\n}\n",
+        "struct A : B(c) {\n  int a;\n  int b;\n};\n",
+    ],
+)
+def test_blocks_of_cpp_that_are_no_functions_give_none(text: str) -> None:
+    assert draw(text, "cpp") is None
+
+
 def test_comment_above_comes_along() -> None:
     found = draw(BRACES["java"], "java")
     assert found is not None
@@ -97,7 +116,7 @@ def test_file_without_a_function_of_two_lines_gives_none(text: str) -> None:
 
 
 def test_language_without_a_rule_gives_none() -> None:
-    assert draw("fn main() {\n  a();\n  b();\n}\n", "rust") is None
+    assert draw("fn main() {\n  a();\n  b();\n}\n", "zig") is None
 
 
 def test_long_function_is_not_taken() -> None:
@@ -123,7 +142,7 @@ def test_python_function_still_parses(seed: int) -> None:
 @settings(deadline=None)
 @given(text=st.text(st.sampled_from("def f(x):\n \t#@\"'}a"), max_size=300), seed=st.integers(0, 9))
 def test_any_text_is_cut_without_error(text: str, seed: int) -> None:
-    for language in ("python", "java", "go", "javascript"):
+    for language in ("python", "java", "go", "javascript", "rust", "cpp", "csharp"):
         found = draw(text, language, seed)
         if found is not None:
             assert 0 <= found.body_start <= len(found.text)

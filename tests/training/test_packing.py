@@ -9,6 +9,8 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from hypothesis import given, settings
@@ -368,3 +370,53 @@ def test_lonely_file_has_no_neighbours(tmp_path: Path) -> None:
     write_shard(tmp_path / "train-00000.parquet", rows)
     corpus = Corpus(tmp_path, "train")
     assert corpus.neighbours(1, random.Random(1), 3) == []
+
+
+# ------------------------------------------------------------------------------------ imports
+
+
+def write_linked(directory: Path, imports: list[list[int]]) -> Corpus:
+    """Write documents of one repository with distances to their imports."""
+    directory.mkdir()
+    rows = [
+        {"repository": "acme/a", "path": f"{n}.py", "language": "python", "text": f"x = {n}\n"}
+        | {"imports": distances}
+        for n, distances in enumerate(imports)
+    ]
+    schema = pa.schema(
+        [(name, pa.large_string()) for name in ("repository", "path", "language", "text")]
+        + [("imports", pa.list_(pa.int32()))]
+    )
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), directory / "train-00000.parquet")
+    return Corpus(directory, "train")
+
+
+def test_imported_files_come_before_what_imports_them(tmp_path: Path) -> None:
+    # 0 imports 1 and 2, 1 imports 3, 2 imports 1.
+    corpus = write_linked(tmp_path / "linked", [[1, 2], [2], [-1], []])
+    for seed in range(20):
+        paths = [file.path for file in corpus.imported(0, random.Random(seed), 3)]
+        assert paths == ["3.py", "1.py", "2.py"]
+    direct = {file.path for s in range(20) for file in corpus.imported(0, random.Random(s), 1)}
+    assert direct == {"1.py", "2.py"}
+    assert corpus.imported(3, random.Random(1), 3) == []
+
+
+def test_circles_of_imports_end(tmp_path: Path) -> None:
+    corpus = write_linked(tmp_path / "circle", [[1], [1], [-1, -2]])
+    assert {f.path for f in corpus.imported(0, random.Random(1), 5)} == {"1.py", "2.py"}
+
+
+def test_a_corpus_without_imports_has_none(corpus_dir: Path) -> None:
+    assert Corpus(corpus_dir, "train").imported(0, random.Random(1), 3) == []
+
+
+def test_rows_with_imports_are_a_function_of_the_seed(tmp_path: Path, tokenizer_dir: Path) -> None:
+    corpus = write_linked(tmp_path / "linked", [[1, 2], [2], [-1], []])
+    mix = ExampleMix(repository_rate=1.0, import_rate=1.0, fim_rate=0.0)
+
+    def take() -> list[Row]:
+        rows = PackedRows(corpus, tokenizer_dir / "tokenizer.json", mix, 60, 1)
+        return list(islice(rows, 5))
+
+    assert same_rows(take(), take())

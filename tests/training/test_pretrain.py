@@ -26,6 +26,8 @@ from fimtraining.pretrain import (
     PretrainRecipe,
     Process,
     RecipeError,
+    RunState,
+    fit_positions,
     load_recipe,
     make_validation,
     save_checkpoint,
@@ -359,6 +361,81 @@ def test_failed_write_leaves_the_old_checkpoint(
     assert len(run("run", resume=True)) == 40
 
 
+# ------------------------------------------------------------------------- phases and deadlines
+
+
+def test_late_phase_takes_its_own_mix_and_resumes_in_it(
+    recipe_file: Path, corpus_dir: Path, tokenizer_dir: Path, tmp_path: Path
+) -> None:
+    options = ["late_share=0.5", "late_middle_weight=5.0", "late_mix.fim_rate=1.0"]
+    recipe = load_recipe(recipe_file, options)
+    for name, stops in (("whole", [1e9]), ("parts", [0, 0, 0])):
+        (tmp_path / name).mkdir()
+        for stop in stops:
+            train(
+                recipe, corpus_dir, tokenizer_dir, tmp_path / name,
+                num_workers=0, resume=True, stop_after_s=stop, process=ALONE,
+            )  # fmt: skip
+    one, other = (
+        torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)
+        for name in ("whole", "parts")
+    )
+    assert one["late_since"] == other["late_since"] == 30
+    assert one["positions"] == other["positions"]
+    for name, weight in one["model"].items():
+        torch.testing.assert_close(other["model"][name], weight, atol=1e-6, rtol=0)
+    rows = read_metrics(tmp_path / "whole")
+    assert "validation/middle-spm" in rows[-1]
+
+
+def test_run_with_minutes_decays_to_nothing_before_its_steps_are_over(
+    recipe_file: Path,
+    corpus_dir: Path,
+    tokenizer_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recipe = load_recipe(recipe_file, ["schedule.num_steps=100000"])
+    plan = pretrain.Deadline.plan
+
+    def plan_at_a_steady_pace(
+        self: pretrain.Deadline, step: int, num_steps: int, seconds: float
+    ) -> int:
+        return plan(self, step, num_steps, 0.5 * num_steps)
+
+    monkeypatch.setattr(pretrain.Deadline, "plan", plan_at_a_steady_pace)
+    for minutes_done in (0, 20):
+        train(
+            recipe, corpus_dir, tokenizer_dir, tmp_path,
+            num_workers=0, resume=True, stop_after_s=0 if minutes_done == 0 else 1e9,
+            process=ALONE, minutes=0.5,
+        )  # fmt: skip
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert (saved["step"], saved["end"], saved["spent_s"]) == (60, 60, 30.0)
+    rows = [row for row in read_metrics(tmp_path) if "lr_factor" in row]
+    assert rows[-1]["lr_factor"] == pytest.approx(1 / 15)
+
+
+def test_positions_fit_another_number_of_streams() -> None:
+    assert fit_positions({0: 5, 1: 6}, 2, 2) == {0: 5, 1: 6}
+    assert fit_positions({0: 5, 1: 6}, 2, 4) == {0: 3, 1: 3, 2: 3, 3: 3}
+    assert fit_positions({0: 5, 1: 6}, 2, 1) == {0: 12}
+    assert fit_positions({}, 2, 4) == {}
+
+
+def test_checkpoint_without_optimisers_warms_up_again(run: Run, tmp_path: Path) -> None:
+    run("run", stop_after_s=0)
+    path = tmp_path / "run" / "checkpoint.pt"
+    saved = torch.load(path, weights_only=True)
+    torch.save(saved | {"optimisers": None}, path)
+    run("run", resume=True)
+    rates = {
+        row["step"]: row["lr_factor"] for row in read_metrics(tmp_path / "run") if "loss" in row
+    }
+    assert rates[20] == 1.0
+    assert rates[40] == pytest.approx(20 / 50)
+
+
 def test_checkpoint_is_written_beside_and_then_renamed(
     recipe: PretrainRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -375,7 +452,8 @@ def test_checkpoint_is_written_beside_and_then_renamed(
         written.append((path, target.read_bytes()))
 
     monkeypatch.setattr(torch, "save", watch)
-    save_checkpoint(target, model, optimisers, 7, {0: 5}, ALONE)
+    state = RunState(step=7, positions={0: 5})
+    save_checkpoint(target, model, optimisers, state, ALONE)
     assert written[0][0].parent == target.parent
     assert written[0][1] == b"old"
     assert [file.name for file in target.parent.iterdir()] == ["checkpoint.pt"]

@@ -12,12 +12,15 @@ from fimcurriculum.sources.languages import LANGUAGE_BY_EXTENSION
 from fimcurriculum.sources.licences import PERMISSIVE
 from fimserve.prompt import Order
 from fimtraining.corpus.recipe import load_recipe, load_repositories
+from fimtraining.model import TrainingLlama
 from fimtraining.pretrain import PretrainRecipe
 from fimtraining.pretrain import load_recipe as load_pretrain_recipe
 from fimtraining.spans import SAMPLERS
 from support.shared import shared_file
 
-RECIPES = sorted((Path(__file__).resolve().parents[2] / "training" / "recipes").glob("*.toml"))
+DIRECTORY = Path(__file__).resolve().parents[2] / "training" / "recipes"
+RECIPES = sorted([*DIRECTORY.glob("*.toml"), *(DIRECTORY / "controlled").glob("*.toml")])
+LADDER = ("ladder-15m", "ladder-46m", "ladder-130m")
 
 
 def kind_of(recipe: Path) -> str:
@@ -84,3 +87,47 @@ def test_pretraining_recipe_fits_together(file: Path) -> None:
     assert set(recipe.mix.spans) <= set(SAMPLERS)
     assert sum(recipe.mix.spans.values()) == pytest.approx(1)
     assert recipe.schedule.warmup_steps < recipe.schedule.num_steps
+    if recipe.late_share:
+        assert sum(recipe.late_mix.orders.values()) == pytest.approx(1)
+        assert sum(recipe.late_mix.spans.values()) == pytest.approx(1)
+
+
+def test_ladder_sees_the_same_text_in_the_same_order() -> None:
+    recipes = [load_pretrain_recipe(DIRECTORY / f"{name}.toml", []) for name in LADDER]
+    first = recipes[0]
+    for recipe in recipes[1:]:
+        for key in ("mix", "late_mix", "late_share", "seed", "row_tokens", "rows_per_step"):
+            assert getattr(recipe, key) == getattr(first, key), (recipe.name, key)
+        assert recipe.model.vocab_size == first.model.vocab_size
+
+
+@pytest.mark.parametrize(("name", "millions"), [*zip(LADDER, (15, 46, 132), strict=True)])
+def test_ladder_has_the_sizes_of_its_names_and_heads_that_kernels_take(
+    name: str, millions: int
+) -> None:
+    recipe = load_pretrain_recipe(DIRECTORY / f"{name}.toml", [])
+    num_weights = sum(weight.numel() for weight in TrainingLlama(recipe.model).parameters())
+    assert round(num_weights / 1e6) == millions
+    assert recipe.model.head_dim in (64, 80, 96, 128)
+
+
+@pytest.mark.parametrize("file", sorted((DIRECTORY / "controlled").glob("*.toml")))
+def test_controlled_run_differs_in_one_thing(file: Path) -> None:
+    base = "distilled-not" if file.stem == "distilled" else "baseline"
+    tables = [
+        tomllib.loads(path.read_text(encoding="utf-8"))
+        for path in (file, DIRECTORY / "controlled" / f"{base}.toml")
+    ]
+    one, other = ({k: v for k, v in table.items() if k != "name"} for table in tables)
+    differing = {key for key in one.keys() | other.keys() if one.get(key) != other.get(key)}
+    allowed = {
+        "adamw": {"optimiser"},
+        "spans-random": {"mix", "late_mix"},
+        "spans-tree": {"mix", "late_mix"},
+        "vocabulary-32k": {"model"},
+        "horizon": {"objective"},
+        "distilled": {"objective"},
+        "distilled-not": {"model", "rows_per_pass", "max_examples_per_pass"},
+        "baseline": set(),
+    }
+    assert differing == allowed[file.stem]

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 import typer
+from tokenizers import Tokenizer
 from typer.testing import CliRunner
 
 from fimserve.models import quantise_checkpoint
 from fimtraining import validate
 from fimtraining.export import load_weights, save_model
 from fimtraining.model import TrainingLlama
+from fimtraining.packing import Batch
 from fimtraining.pretrain import Process, load_recipe, train
 
 
@@ -57,5 +59,21 @@ def test_command_finds_the_loss_that_the_run_logged(
     assert result.exit_code == 0, result.output
     printed = json.loads(result.output.splitlines()[-1])
     assert printed["model"] == "model"
+    per_byte = printed["validation_nats_per_byte"]
+    ratios = {
+        name: loss / per_byte[name] for name, loss in printed["validation_nats_per_token"].items()
+    }
+    assert all(1 < ratio < 6 for ratio in ratios.values())
     logged = {language: last[f"validation/{language}"] for language in ("go", "python")}
     assert printed["validation_nats_per_token"] == pytest.approx(logged, abs=0.01)
+
+
+def test_bytes_are_those_of_the_text(tokenizer_dir: Path) -> None:
+    tokenizer = tokenizer_dir / "tokenizer.json"
+    text = "def größe(x):\n    return x + 1\n"
+    ids = Tokenizer.from_file(str(tokenizer)).encode(text, add_special_tokens=False).ids
+    targets = torch.tensor([*ids, 0, -100])  # the end token has no bytes, padding does not count
+    weights = torch.tensor([1.0] * (len(ids) + 1) + [0.0])
+    batch = Batch(targets, targets, targets, targets, weights, weights, {})
+    found = validate.count_bytes(batch, tokenizer) * (len(ids) + 1)
+    assert found == pytest.approx(len(text.encode()))

@@ -50,6 +50,9 @@ class ExampleMix:
     """Share of licence headers kept: the same 150 tokens teach nothing the hundredth time."""
     repository_rate: float = 0.15
     """Share of documents that follow other files of their repository."""
+    import_rate: float = 0.0
+    """Share of those, where the document imports files of its repository, that follow imported
+    files, what is imported before what imports it; the others follow files that lie near."""
     max_snippets: int = 3
     """Other files at most."""
     max_snippet_chars: int = 3000
@@ -71,6 +74,9 @@ class ExampleMix:
     """Longer functions are not taken alone."""
     function_body_rate: float = 0.8
     """Share of a function's holes that lie behind its signature and docstring, where one does."""
+    tree_rate: float = 0.0
+    """Share of holes that are whole pieces of syntax (`fimtraining.trees`; AST-FIM, arXiv
+    2506.00204, takes 0.9); the others are cut as `spans` says, blind to syntax."""
 
     def __post_init__(self) -> None:
         """Refuse names of spans and sizes of windows that mean nothing."""
@@ -106,6 +112,7 @@ def make_example(
     mix: ExampleMix,
     renderer: Renderer,
     rng: random.Random,
+    imported: Sequence[SourceFile] = (),
 ) -> Example:
     """Return one example, end token included.
 
@@ -115,6 +122,7 @@ def make_example(
         mix: Shares of the kinds of examples.
         renderer: Writes the prompt in the model's own format.
         rng: Source of every choice.
+        imported: Files that the document imports, in dependency order, context as they are.
 
     Returns:
         Prompt, middle and end token, whatever their number.
@@ -125,8 +133,8 @@ def make_example(
     # The line break before the first statement belongs to a hole at the end of the line above.
     first_start = alone.body_start - 1 if alone and rng.random() < mix.function_body_rate else 0
     snippets: tuple[Snippet, ...] = ()
-    if neighbours and rng.random() < mix.repository_rate:
-        chosen = rng.sample(neighbours, min(len(neighbours), rng.randint(1, mix.max_snippets)))
+    if (neighbours or imported) and rng.random() < mix.repository_rate:
+        chosen = _draw_context(neighbours, imported, mix, rng)
         snippets = tuple(
             Snippet(n.path, _head(strip_licence(n.text), mix.max_snippet_chars)) for n in chosen
         )
@@ -137,7 +145,7 @@ def make_example(
     if rng.random() >= mix.fim_rate:
         # No suffix: no order.
         return Example(renderer.render_training(parts, text, Order.PSM), num_answer_tokens=0)
-    span = _draw_span(text, first_start, mix, rng)
+    span = _draw_span(text, file, first_start, mix, rng)
     return _make_hole(text, span, parts, mix, renderer, rng)
 
 
@@ -157,8 +165,28 @@ def _draw_function(
     return draw_function(text, language, mix.max_function_chars, rng)
 
 
-def _draw_span(text: str, first_start: int, mix: ExampleMix, rng: random.Random) -> Span:
+def _draw_context(
+    neighbours: Sequence[SourceFile],
+    imported: Sequence[SourceFile],
+    mix: ExampleMix,
+    rng: random.Random,
+) -> Sequence[SourceFile]:
+    if imported and (not neighbours or rng.random() < mix.import_rate):
+        return imported[-rng.randint(1, mix.max_snippets) :]
+    return rng.sample(neighbours, min(len(neighbours), rng.randint(1, mix.max_snippets)))
+
+
+def _draw_span(
+    text: str, file: SourceFile, first_start: int, mix: ExampleMix, rng: random.Random
+) -> Span:
     """Return a hole that begins at `first_start` or behind it, where a few tries find one."""
+    if mix.tree_rate and rng.random() < mix.tree_rate:
+        # Here, not above: runs that cut by lines alone need no grammars installed.
+        from fimtraining.trees import sample_subtree
+
+        whole = sample_subtree(text, file.language, file.path, rng, max(0, first_start))
+        if whole is not None:
+            return whole
     sample = SAMPLERS[_draw(mix.spans, rng)]
     for _ in range(6):
         span = sample(text, rng)

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from fimserve.models import export_checkpoint
-from fimtraining.model import TrainingLlama
+from fimtraining.model import ModelShape, TrainingLlama
 
 FIM_METADATA = {
     "family": "fimserve",
@@ -45,6 +45,30 @@ def save_model(
     _write_json(out / "fim.json", FIM_METADATA)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(tokenizer_dir / name, out / name)
+
+
+def read_shape(model_dir: Path) -> ModelShape:
+    """Return the sizes of a model directory of ours, as its config.json says.
+
+    Args:
+        model_dir: Directory that `save_model` wrote, quantised or not.
+
+    Returns:
+        The shape to build a model to fill.
+    """
+    keys = json.loads((model_dir / "config.json").read_text(encoding="utf-8"))
+    theta = keys.get("rope_theta") or keys["rope_parameters"]["rope_theta"]
+    return ModelShape(
+        vocab_size=keys["vocab_size"],
+        hidden_size=keys["hidden_size"],
+        intermediate_size=keys["intermediate_size"],
+        num_layers=keys["num_hidden_layers"],
+        num_heads=keys["num_attention_heads"],
+        num_kv_heads=keys["num_key_value_heads"],
+        max_tokens=keys["max_position_embeddings"],
+        rope_theta=theta,
+        norm_eps=keys["rms_norm_eps"],
+    )
 
 
 def load_weights(model_dir: Path, model: TrainingLlama) -> None:

@@ -32,6 +32,22 @@ _OPENINGS = {
     ),
     "javascript": _JAVASCRIPT,
     "typescript": _JAVASCRIPT,
+    "rust": re.compile(
+        r"^[ \t]*(?:pub(?:\([^)]*\))? +)?(?:(?:const|async|unsafe) +)*fn +\w+[^\n;]*\{[ \t]*$",
+        re.MULTILINE,
+    ),
+    # The brace may stand on a line of its own.
+    "csharp": re.compile(
+        r"^[ \t]*(?:(?:public|protected|private|internal|static|override|virtual|async|sealed|"
+        r"partial|unsafe|new)\s+)+[^\n=;]*\([^\n;]*\)[^\n;{]*(?:\n[ \t]*)?\{[ \t]*$",
+        re.MULTILINE,
+    ),
+    "cpp": re.compile(
+        r"^[ \t]*(?!(?:if|else|for|while|switch|do|catch|return|namespace|using|typedef|enum|class|"
+        r"struct|union)\b)[\w:<>,&*~][\w:<>,&*~ \t]*[\w>&*][ \t&*]+[\w:~]+\([^\n;]*\)[^\n;{=]*"
+        r"(?:\n[ \t]*)?\{[ \t]*$",
+        re.MULTILINE,
+    ),
 }
 _ABOVE = re.compile(r"[ \t]*(?:#|//|/\*|\*|@)")
 _IMPORT = re.compile(r"^(?:import|from) [^\n(]*\n", re.MULTILINE)

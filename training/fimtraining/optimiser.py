@@ -39,10 +39,19 @@ class Schedule:
     decay_share: float = 0.25
     """Share of the steps at the end over which the rate falls linearly to zero."""
 
-    def factor(self, step: int) -> float:
-        """Return the share of the peak learning rate at a step, counted from 0."""
+    def factor(self, step: int, end: int | None = None) -> float:
+        """Return the share of the peak learning rate at a step, counted from 0.
+
+        Args:
+            step: Steps done.
+            end: Steps after which the run ends, where that is not `num_steps`.
+
+        Returns:
+            0 at the end, 1 at the peak.
+        """
+        end = self.num_steps if end is None else end
         warm = (step + 1) / max(1, self.warmup_steps)
-        cool = (self.num_steps - step) / max(1.0, self.decay_share * self.num_steps)
+        cool = (end - step) / max(1.0, self.decay_share * end)
         return max(0.0, min(1.0, warm, cool))
 
 
@@ -56,9 +65,11 @@ class Optimisers:
 
     def __init__(self, model: nn.Module, settings: OptimiserSettings) -> None:
         self.settings = settings
-        named = list(model.named_parameters())
-        matrices = [p for n, p in named if p.ndim == 2 and "embed_tokens" not in n]
-        others = [p for n, p in named if p.ndim != 2 or "embed_tokens" in n]
+        named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+        aside = ("embed_tokens", "horizon_head")  # of an output layer Muon makes nothing good
+        is_matrix = {n: p.ndim == 2 and not any(a in n for a in aside) for n, p in named}
+        matrices = [p for n, p in named if is_matrix[n]]
+        others = [p for n, p in named if not is_matrix[n]]
         fused = others[0].is_cuda
         groups: list[dict[str, Any]] = [{"params": others, "weight_decay": 0.0}]
         self._all: list[torch.optim.Optimizer] = []

@@ -20,6 +20,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from fimserve.prompt import Renderer, TextEncoder, load_format
 from fimtraining.examples import Example, ExampleMix, SourceFile, make_example
+from fimtraining.objective import make_horizons
 
 
 class Row(NamedTuple):
@@ -54,10 +55,16 @@ class Corpus:
         if not shards:
             raise FileNotFoundError(f"no {split}-*.parquet in {directory}; build the corpus first")
         columns = ["repository", "path", "language", "text"]
-        table = pa.concat_tables([pq.read_table(shard, columns=columns) for shard in shards])
+        known = pq.read_schema(shards[0]).names
+        extra = ["imports"] if "imports" in known and not language else []
+        table = pa.concat_tables(
+            [pq.read_table(shard, columns=columns + extra) for shard in shards]
+        )
         if language:
             table = table.filter(pc.equal(table["language"], language))
         self._columns = {name: table[name].combine_chunks() for name in columns}
+        # Absent from older corpora; of one language alone, distances in rows mean nothing.
+        self._imports = table["imports"].combine_chunks() if extra else None
         self._first, self._last = self._repository_bounds()
 
     def visits(self, chars: int, repositories: Mapping[str, int] | None = None) -> np.ndarray:
@@ -103,12 +110,52 @@ class Corpus:
                 found[other] = self.file(other)
         return list(found.values())[:count]
 
+    def imported(self, index: int, rng: random.Random, count: int) -> list[SourceFile]:
+        """Return up to `count` files that a document imports, what is imported before what does.
+
+        Imports of imports come in where there is room. A circle is opened somewhere.
+        """
+        chosen: dict[int, list[int]] = {}
+        waiting = self._direct(index, rng)
+        while waiting and len(chosen) < count:
+            other = waiting.pop(0)
+            if other != index and other not in chosen:
+                chosen[other] = self._direct(other, rng)
+                waiting += chosen[other]
+        return [self.file(other) for other in _in_dependency_order(chosen)]
+
+    def _direct(self, index: int, rng: random.Random) -> list[int]:
+        """Return numbers of the documents that a document imports, shuffled."""
+        if self._imports is None:
+            return []
+        found = [index + distance for distance in self._imports[index].as_py() or ()]
+        rng.shuffle(found)
+        return found
+
     def _repository_bounds(self) -> tuple[np.ndarray, np.ndarray]:
         names = self._columns["repository"].dictionary_encode().indices.to_numpy()
         starts = np.flatnonzero(np.r_[True, names[1:] != names[:-1]])
         ends = np.r_[starts[1:], len(names)]
         sizes = ends - starts
         return np.repeat(starts, sizes), np.repeat(ends, sizes)
+
+
+def _in_dependency_order(imports: Mapping[int, list[int]]) -> list[int]:
+    """Return the keys so that each comes behind those it imports, as far as circles allow."""
+    order: dict[int, None] = {}
+    begun: set[int] = set()
+
+    def place(number: int) -> None:
+        begun.add(number)
+        for other in imports[number]:
+            if other in imports and other not in begun:
+                place(other)
+        order[number] = None
+
+    for number in imports:
+        if number not in begun:
+            place(number)
+    return list(order)
 
 
 class PackedRows(IterableDataset[Row]):
@@ -186,7 +233,10 @@ class PackedRows(IterableDataset[Row]):
         rng = random.Random(f"{self.seed}:{epoch}:{visit}")
         index = int(self._visits[visit])
         near = self.corpus.neighbours(index, rng, self.mix.max_snippets)
-        return make_example(self.corpus.file(index), near, self.mix, renderer, rng)
+        imported: list[SourceFile] = []
+        if self.mix.import_rate:
+            imported = self.corpus.imported(index, rng, self.mix.max_snippets)
+        return make_example(self.corpus.file(index), near, self.mix, renderer, rng, imported)
 
 
 def shuffled(place: int, size: int, key: str) -> int:
@@ -224,6 +274,8 @@ class Batch(NamedTuple):
     """[C] int32, example borders from 0 to T, the last one repeated up to a fixed C."""
     weights: Tensor
     """[T] float32, share of each target in the loss; 0 where there is none."""
+    horizons: Tensor
+    """[T] float32, share of the middle that is still to come; -1 where none is."""
     stream_positions: dict[int, int]
     """Stream -> position, to resume behind this batch."""
 
@@ -259,5 +311,6 @@ def collate(
     is_answer = torch.cat([row.is_answer for row in rows]).roll(-1)
     weights = torch.where(is_answer, middle_weight, context_weight).float()
     weights[targets < 0] = 0.0
+    horizons = make_horizons(torch.cat([row.is_answer for row in rows]), lengths)
     resume = {row.stream: row.position for row in rows}
-    return Batch(ids, targets, positions, padded, weights, resume)
+    return Batch(ids, targets, positions, padded, weights, horizons, resume)

@@ -2,6 +2,7 @@
 
     python -m fimtraining.pretrain RECIPE.toml --corpus DIR --tokenizer DIR --out DIR
     torchrun --nproc-per-node 4 -m fimtraining.pretrain RECIPE.toml ... --resume
+    ... --minutes 20 --stop-after 540   # as many steps as fit, decay included; this stretch 9 min
 
 The run directory holds checkpoint.pt (written, then renamed), metrics.jsonl, TensorBoard events,
 the resolved recipe, and at the end `model/`, a Hugging Face directory. `--stop-after`
@@ -13,6 +14,7 @@ One long file on purpose: who wants to change a run sees all of it, from recipe 
 import contextlib
 import hashlib
 import json
+import math
 import os
 import time
 import tomllib
@@ -31,13 +33,17 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
+from fimtraining.deadline import Deadline
 from fimtraining.examples import ExampleMix
-from fimtraining.export import load_weights, save_model
+from fimtraining.export import load_weights, read_shape, save_model
 from fimtraining.model import ModelShape, TrainingLlama
+from fimtraining.objective import Objective, ObjectiveSettings
 from fimtraining.optimiser import Optimisers, OptimiserSettings, Schedule
 from fimtraining.packing import Batch, Corpus, PackedRows, collate
 
 Z_LOSS_WEIGHT = 1e-4
+REWARM_STEPS = 50
+"""Steps over which the rate rises again where a run goes on without its optimisers' state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +65,25 @@ class PretrainRecipe:
     """Examples told apart in one pass; fixed, so that compiled code sees one shape."""
     middle_weight: float = 1.0
     """Weight in the loss of a middle and its end token; every other token has 1."""
+    late_share: float = 0.0
+    """Share of the steps at the end that take `late_mix` and its weight instead; 0: none do."""
+    late_mix: ExampleMix = field(default_factory=ExampleMix)
+    """Examples of the end of the run."""
+    late_middle_weight: float = 1.0
+    """As `middle_weight`, at the end of the run."""
+    objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
     starts_from: str = ""
     """Name of the model whose weights the run starts from, given by `--init`; empty: from noise."""
     validation_mix: ExampleMix = field(default_factory=ExampleMix)
     """Examples of the validation loss per language; the same in all runs, to compare them."""
     validation_every_steps: int = 500
     seed: int = 20
+
+    def phase(self, is_late: bool) -> tuple[ExampleMix, float, int]:
+        """Return mix, weight of middles and seed of a part of the run."""
+        if is_late:
+            return self.late_mix, self.late_middle_weight, self.seed + 1
+        return self.mix, self.middle_weight, self.seed
 
 
 class RecipeError(Exception):
@@ -151,14 +170,16 @@ def make_batches(
     num_workers: int,
     positions: dict[int, int],
     num_taken: int,
+    is_late: bool = False,
 ) -> Iterator[Batch]:
-    """Return the endless batches of this process, from where `positions` says."""
+    """Return the endless batches of this process and phase, from where `positions` says."""
+    mix, middle_weight, seed = recipe.phase(is_late)
     rows = PackedRows(
         corpus,
         tokenizer,
-        recipe.mix,
+        mix,
         recipe.row_tokens,
-        recipe.seed,
+        seed,
         process.rank,
         process.count,
         positions,
@@ -171,7 +192,7 @@ def make_batches(
         collate_fn=partial(
             collate,
             max_examples=recipe.max_examples_per_pass,
-            middle_weight=recipe.middle_weight,
+            middle_weight=middle_weight,
         ),
         pin_memory=process.device.type == "cuda",
         prefetch_factor=4 if num_workers else None,
@@ -193,10 +214,11 @@ def make_validation(
         corpus = Corpus(directory, "validation", language)
         if len(corpus):
             batches[language] = _take_batch(recipe, corpus, tokenizer, recipe.validation_mix, 1.0)
-    if recipe.middle_weight != 1.0:
+    holes, weight, _ = recipe.phase(bool(recipe.late_share))
+    if weight != 1.0:
         corpus = Corpus(directory, "validation")
-        for order in recipe.mix.orders:
-            mix = replace(recipe.mix, fim_rate=1.0, orders={order: 1.0})
+        for order in holes.orders:
+            mix = replace(holes, fim_rate=1.0, orders={order: 1.0})
             batches[f"middle-{order}"] = _take_batch(recipe, corpus, tokenizer, mix, 0.0)
     return batches
 
@@ -220,10 +242,48 @@ def run_forward(
     model: nn.Module, batch: Batch, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return weighted loss and z-loss of a batch, in nats per token."""
-    on_device = [t.to(device, non_blocking=True) for t in batch[:5]]
+    # Only an objective with more than the next token asks for the horizons.
+    num_inputs = 6 if isinstance(unwrap(model), Objective) else 5
+    on_device = [t.to(device, non_blocking=True) for t in batch[:6][:num_inputs]]
     with torch.autocast(device.type, torch.bfloat16):
         loss, z = model(*on_device)
     return loss, z
+
+
+def inner_model(model: nn.Module) -> TrainingLlama:
+    """Return the model inside an objective, or the model itself."""
+    return cast(TrainingLlama, model.model if isinstance(model, Objective) else model)
+
+
+def make_objective(
+    model: TrainingLlama, recipe: PretrainRecipe, teacher_dir: Path | None
+) -> nn.Module:
+    """Return the model, inside an objective where the recipe asks for more than the next token."""
+    settings = recipe.objective
+    if bool(settings.teacher_share) != bool(teacher_dir):
+        raise RecipeError(
+            f"teacher_share is {settings.teacher_share} and --teacher {teacher_dir};"
+            " give both or neither"
+        )
+    if not settings.horizon_weight and not teacher_dir:
+        return model
+    teacher = None
+    if teacher_dir:
+        teacher = TrainingLlama(read_shape(teacher_dir))
+        if teacher.shape.vocab_size != recipe.model.vocab_size:
+            raise RecipeError(
+                f"the teacher has {teacher.shape.vocab_size} tokens, the recipe"
+                f" {recipe.model.vocab_size}; they must share a tokenizer"
+            )
+        load_weights(teacher_dir, teacher)
+    return Objective(model, settings, teacher)
+
+
+def unwrap(model: nn.Module) -> nn.Module:
+    """Return a model without what torch.compile and DDP put around it."""
+    if isinstance(model, DistributedDataParallel):
+        model = model.module
+    return cast(nn.Module, getattr(model, "_orig_mod", model))
 
 
 def run_step(
@@ -262,32 +322,101 @@ def validate(model: nn.Module, batches: dict[str, Batch], process: Process) -> d
 # -------------------------------------------------------------------------------- checkpoints
 
 
+@dataclass(slots=True)
+class RunState:
+    """Where a run stands, weights and optimisers aside."""
+
+    step: int = 0
+    positions: dict[int, int] = field(default_factory=dict)
+    """Stream -> documents used up, in the phase that the run is in."""
+    num_streams: int = 1
+    """Streams that `positions` were counted over."""
+    late_since: int | None = None
+    """Step at which the late phase began."""
+    spent_s: float = 0.0
+    """Seconds of training so far."""
+    end: int = 0
+    """Step at which the run ends, as last planned; 0: not planned yet."""
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the late phase has begun."""
+        return self.late_since is not None
+
+    def begin_late(self) -> None:
+        """Begin the late phase: a mix of its own, so a stream of its own."""
+        self.late_since, self.positions = self.step, {}
+
+
+def fit_positions(positions: dict[int, int], num_saved: int, num_streams: int) -> dict[int, int]:
+    """Return positions for another number of streams: on as many documents, none twice.
+
+    With the number they were counted over they stay as they are, to the last example.
+    """
+    if num_saved == num_streams or not positions:
+        return dict(positions)
+    # The furthest stream decides: a few documents are passed over rather than seen again.
+    used = max(positions.values()) * num_saved
+    return dict.fromkeys(range(num_streams), -(-used // num_streams))
+
+
 def save_checkpoint(
     path: Path,
-    model: TrainingLlama,
+    model: nn.Module,
     optimisers: Optimisers,
-    step: int,
-    positions: dict[int, int],
+    state: RunState,
     process: Process,
 ) -> None:
     """Write what a resumed run needs; a reader sees the old file or the new one, never a half."""
-    everyone = [positions]
+    everyone = [state.positions]
     if process.count > 1:
         everyone = [{} for _ in range(process.count)]
-        dist.all_gather_object(everyone, positions)
+        dist.all_gather_object(everyone, state.positions)
     if process.is_first:
         merged = {stream: at for part in everyone for stream, at in part.items()}
         partial_path = path.with_suffix(".partial")
+        head = model.horizon_head if isinstance(model, Objective) else None
         torch.save(
             {
-                "model": model.state_dict(),
+                "model": inner_model(model).state_dict(),
+                "horizon_head": head.state_dict() if head else None,
                 "optimisers": optimisers.state(),
-                "step": step,
+                **asdict(state),
                 "positions": merged,
             },
             partial_path,
         )
         os.replace(partial_path, path)
+
+
+def load_checkpoint(
+    path: Path, model: nn.Module, optimisers: Optimisers, num_streams: int, device: torch.device
+) -> tuple[RunState, bool]:
+    """Fill model and optimisers from a checkpoint.
+
+    Args:
+        path: File as `save_checkpoint` or `fimtraining.portable` writes it.
+        model: Model or objective to fill.
+        optimisers: Optimisers to fill, where the file holds their state.
+        num_streams: Streams of this process group.
+        device: Where the weights go.
+
+    Returns:
+        Where the run stands, and whether the optimisers begin anew.
+    """
+    saved = torch.load(path, map_location=device, weights_only=True)
+    inner_model(model).load_state_dict(saved["model"])
+    if isinstance(model, Objective) and model.horizon_head and saved.get("horizon_head"):
+        model.horizon_head.load_state_dict(saved["horizon_head"])
+    has_optimisers = saved.get("optimisers") is not None
+    if has_optimisers:
+        optimisers.load_state(saved["optimisers"])
+    state = RunState(**{f.name: saved[f.name] for f in fields(RunState) if f.name in saved})
+    # A checkpoint of before this was kept belongs to the streams that resume it.
+    before = state.num_streams if "num_streams" in saved else num_streams
+    state.positions = fit_positions(state.positions, before, num_streams)
+    state.num_streams = num_streams
+    return state, not has_optimisers
 
 
 def log_metrics(path: Path, writer: SummaryWriter, step: int, values: dict[str, float]) -> None:
@@ -328,6 +457,8 @@ def train(
     stop_after_s: float,
     process: Process,
     init_dir: Path | None = None,
+    minutes: float = math.inf,
+    teacher_dir: Path | None = None,
 ) -> None:
     """Train until the schedule's end or until the time is over.
 
@@ -341,10 +472,13 @@ def train(
         stop_after_s: Seconds after which to write a checkpoint and return.
         process: This process's place among the others.
         init_dir: Hugging Face directory, plain or int8, whose weights the run starts from.
+        minutes: Training time of the whole run, all stretches together; the schedule ends in it,
+            decay included, with as many of the recipe's steps as fit.
+        teacher_dir: Hugging Face directory of the model to learn from.
 
     Raises:
         RecipeError: If a step's rows do not divide among passes and processes, or one of recipe
-            and `init_dir` says that the run starts from a model and the other does not.
+            and command says that the run starts or learns from a model and the other does not.
     """
     if bool(recipe.starts_from) != bool(init_dir):
         raise RecipeError(
@@ -358,15 +492,17 @@ def train(
     if init_dir:
         load_weights(init_dir, model)
         origin = {"init_sha256": _sha256(init_dir / "model.safetensors")}
-    model = model.to(process.device)
-    optimisers = Optimisers(model, recipe.optimiser)
+    trained = make_objective(model, recipe, teacher_dir).to(process.device)
+    optimisers = Optimisers(trained, recipe.optimiser)
     checkpoint = run_dir / "checkpoint.pt"
-    step, positions = 0, dict[int, int]()
+    num_streams = process.count * max(1, num_workers)
+    state, warm_from = RunState(num_streams=num_streams), 0
     if resume and checkpoint.exists():
-        saved = torch.load(checkpoint, map_location=process.device, weights_only=True)
-        model.load_state_dict(saved["model"])
-        optimisers.load_state(saved["optimisers"])
-        step, positions = saved["step"], saved["positions"]
+        state, is_cold = load_checkpoint(
+            checkpoint, trained, optimisers, num_streams, process.device
+        )
+        warm_from = state.step if is_cold else 0
+    deadline = Deadline(60 * minutes, recipe.schedule.num_steps, state.spent_s, state.end)
     num_passes = recipe.rows_per_step // (recipe.rows_per_pass * process.count)
     if num_passes * recipe.rows_per_pass * process.count != recipe.rows_per_step:
         raise RecipeError(
@@ -378,11 +514,12 @@ def train(
     corpus = Corpus(corpus_dir, "train")
     validation = make_validation(recipe, corpus_dir, tokenizer, corpus.languages())
     batches = make_batches(
-        recipe, corpus, tokenizer, process, num_workers, positions, step * num_passes
-    )
-    compiled: nn.Module = model
+        recipe, corpus, tokenizer, process, num_workers, state.positions,
+        (state.step - (state.late_since or 0)) * num_passes, state.is_late,
+    )  # fmt: skip
+    compiled: nn.Module = trained
     if process.device.type == "cuda":
-        compiled = cast(nn.Module, torch.compile(model, dynamic=False))
+        compiled = cast(nn.Module, torch.compile(trained, dynamic=False))
     if process.count > 1:
         compiled = DistributedDataParallel(compiled, gradient_as_bucket_view=True)
 
@@ -393,7 +530,7 @@ def train(
         print(
             f"{recipe.name}: {num_parameters / 1e6:.1f}M parameters, {len(corpus)} documents,"
             f" {recipe.schedule.num_steps} steps of {tokens_per_step} tokens,"
-            f" {process.count} process(es) on {process.device.type}, from step {step}",
+            f" {process.count} process(es) on {process.device.type}, from step {state.step}",
             flush=True,
         )
     columns = (
@@ -403,43 +540,59 @@ def train(
         TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, disable=not process.is_first, refresh_per_second=0.2) as progress:
-        bar = progress.add_task("train", total=recipe.schedule.num_steps, completed=step, note="")
-        if init_dir and not step:
-            report_validation(validate(compiled, validation, process), run_dir, writer, step)
-        since, since_step = time.monotonic(), step
-        while step < recipe.schedule.num_steps:
-            factor = recipe.schedule.factor(step)
+        bar = progress.add_task("train", total=deadline.end, completed=state.step, note="")
+        if init_dir and not state.step:
+            report_validation(validate(compiled, validation, process), run_dir, writer, 0)
+        since, since_step, first_step = time.monotonic(), state.step, state.step
+        while state.step < deadline.end:
+            if not state.is_late and state.step >= (1 - recipe.late_share) * deadline.end:
+                state.begin_late()
+                del batches  # its workers end
+                batches = make_batches(
+                    recipe, corpus, tokenizer, process, num_workers, {}, 0, is_late=True
+                )
+            factor = recipe.schedule.factor(state.step, deadline.end)
+            if warm_from:
+                factor *= min(1.0, (state.step - warm_from + 1) / REWARM_STEPS)
             loss, norm = run_step(
-                compiled, batches, num_passes, optimisers, factor, process, positions
+                compiled, batches, num_passes, optimisers, factor, process, state.positions
             )
-            step += 1
-            progress.advance(bar)
-            is_end = step == recipe.schedule.num_steps
-            if step % 20 == 0 or is_end:
+            state.step = step = state.step + 1
+            progress.update(bar, completed=step, total=deadline.end)
+            if step == first_step + 1 and process.device.type == "cuda":
+                torch.cuda.synchronize()
+                since, since_step = time.monotonic(), step  # the first step compiles
+            if step % 20 == 0 or step >= deadline.end:
                 values = {"loss": float(loss), "grad_norm": float(norm), "lr_factor": factor}
                 now = time.monotonic()
-                rate = (step - since_step) * tokens_per_step / (now - since)
+                if step > since_step:
+                    planned = deadline.plan(step, step - since_step, now - since)
+                    deadline.end = _agree(planned, process)
+                    values["tokens_per_s"] = (step - since_step) * tokens_per_step / (now - since)
                 since, since_step = now, step
+                values |= {"tokens": step * tokens_per_step, "end": deadline.end}
                 if writer:
-                    values |= {"tokens_per_s": rate, "tokens": step * tokens_per_step}
                     log_metrics(run_dir / "metrics.jsonl", writer, step, values)
-                progress.update(bar, note=f"loss {values['loss']:.3f}, {rate / 1e6:.2f} M tokens/s")
+                note = f"loss {values['loss']:.4f}"
+                note += f" {values.get('tokens_per_s', 0) / 1e6:.3f} M tokens/s"
+                progress.update(bar, note=note)
                 if process.is_first and step % 200 == 0:
-                    print(
-                        f"step {step} loss {values['loss']:.4f} {rate / 1e6:.3f} M tokens/s",
-                        flush=True,
-                    )
-            over = (
-                _agree(time.monotonic() - started > stop_after_s, process)
-                if step % 20 == 0
-                else False
+                    print(f"step {step} {note}, to end at step {deadline.end}", flush=True)
+            is_end = step >= deadline.end
+            over = step % 20 == 0 and bool(
+                _agree(int(time.monotonic() - started > stop_after_s), process)
             )
-            if step % recipe.validation_every_steps == 0 or is_end or over:
+            validates = step % recipe.validation_every_steps == 0 or is_end or over
+            saves = step % (4 * recipe.validation_every_steps) == 0 or is_end or over
+            if validates or saves:
+                float(loss)  # the steps before are over once this is known: the clock stops here
+            paused = time.monotonic()
+            if validates:
                 report_validation(validate(compiled, validation, process), run_dir, writer, step)
-                since, since_step = time.monotonic(), step
-            if over or is_end or step % (4 * recipe.validation_every_steps) == 0:
-                save_checkpoint(checkpoint, model, optimisers, step, positions, process)
-                since, since_step = time.monotonic(), step
+            if saves:
+                state.spent_s, state.end = deadline.spent_s, deadline.end
+                save_checkpoint(checkpoint, trained, optimisers, state, process)
+            since += time.monotonic() - paused
             if over:
                 break
     if writer:
@@ -450,18 +603,18 @@ def train(
             json.dumps(asdict(recipe) | origin, indent=1, default=dict) + "\n"
         )
         print(
-            f"step {step} of {recipe.schedule.num_steps}, {time.monotonic() - started:.0f} s",
+            f"step {state.step} of {deadline.end}, {time.monotonic() - started:.0f} s",
             flush=True,
         )
 
 
-def _agree(wish: bool, process: Process) -> bool:
-    """Return the first process's wish in every process, so that all stop at the same step."""
+def _agree(wish: int, process: Process) -> int:
+    """Return the first process's number in every process, so that all stop at the same step."""
     if process.count == 1:
         return wish
-    flag = torch.tensor([wish], dtype=torch.int32, device=process.device)
-    dist.broadcast(flag, 0)
-    return bool(flag.item())
+    number = torch.tensor([wish], dtype=torch.int64, device=process.device)
+    dist.broadcast(number, 0)
+    return int(number.item())
 
 
 def main(
@@ -474,6 +627,12 @@ def main(
     stop_after: Annotated[float, typer.Option(help="Seconds, then checkpoint and stop.")] = 1e9,
     init: Annotated[
         Path | None, typer.Option(exists=True, help="Hugging Face directory to start from.")
+    ] = None,
+    minutes: Annotated[
+        float, typer.Option(help="Minutes of training of the whole run, decay included.")
+    ] = math.inf,
+    teacher: Annotated[
+        Path | None, typer.Option(exists=True, help="Hugging Face directory to learn from.")
     ] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="section.key=value")] = None,
 ) -> None:
@@ -492,6 +651,8 @@ def main(
             stop_after_s=stop_after,
             process=process,
             init_dir=init,
+            minutes=minutes,
+            teacher_dir=teacher,
         )
 
 

@@ -30,7 +30,8 @@ LICENCE_FILE = re.compile(
 _RESTRICTIVE = re.compile(
     r"GNU (Affero |Lesser |Library )?General Public License|Mozilla Public License|"
     r"Eclipse Public License|Server Side Public License|Business Source License|"
-    r"Functional Source License|Elastic License|Commons Clause|NonCommercial",
+    r"Functional Source License|Elastic License|Commons Clause|NonCommercial|"
+    r"Microsoft (Public|Reciprocal) License",
     re.IGNORECASE,
 )
 
@@ -69,7 +70,7 @@ _SIGNATURES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 _RESTRICTIVE_HEADER = re.compile(
     r"GNU (Affero |Lesser |Library )?General Public|SPDX-License-Identifier:\s*\(?(A|L)?GPL|"
     r"\b(A|L)?GPL[ -]?v?[23]|Mozilla Public License|Eclipse Public License|"
-    r"Creative Commons|proprietary and confidential",
+    r"Microsoft (Public|Reciprocal) License|Creative Commons|proprietary and confidential",
     re.IGNORECASE,
 )
 _HEADER_CHARS = 3000

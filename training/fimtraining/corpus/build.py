@@ -19,6 +19,7 @@ from fimcurriculum.sources.clone import CloneError
 from fimcurriculum.sources.decontamination import Decontamination, load_decontamination
 from fimcurriculum.sources.sketch import make_sketch
 from fimtraining.corpus.extract import Document, Extraction, extract_repository
+from fimtraining.corpus.imports import RepositoryPaths
 from fimtraining.corpus.recipe import CorpusRecipe, Repository, load_recipe, load_repositories
 from fimtraining.corpus.select import Candidate, Choice, choose
 
@@ -26,6 +27,8 @@ SHARD_BYTES = 330_000_000
 """Text per Parquet file: about 50 MB on disk at this compression."""
 
 _SCHEMA = pa.schema([(f.name, pa.large_string()) for f in fields(Document)])
+_SHARD_SCHEMA = _SCHEMA.append(pa.field("imports", pa.list_(pa.int32())))
+"""`imports`: where the files that a document imports stand, in rows from its own."""
 
 
 class CorpusError(Exception):
@@ -201,14 +204,14 @@ def _write_shards(
     for split in ("train", "validation"):
         files: Counter[str] = Counter()
         num_bytes: Counter[str] = Counter()
-        shard: list[dict[str, str]] = []
+        shard: list[dict[str, Any]] = []
         shard_bytes = num_shards = 0
         for repository in repositories:
             if (repository.name in held_out) != (split == "validation"):
                 continue
-            for row in _read_rows(stage / f"{repository.directory}.parquet"):
-                if _key(row) not in choice.kept:
-                    continue
+            rows = _read_rows(stage / f"{repository.directory}.parquet")
+            kept = [row for row in rows if _key(row) in choice.kept]
+            for row in _link_imports(kept):
                 size = len(row["text"].encode())
                 files[row["language"]] += 1
                 num_bytes[row["language"]] += size
@@ -216,10 +219,14 @@ def _write_shards(
                 shard_bytes += size
             progress.advance(bar)
             if shard_bytes >= SHARD_BYTES:
-                _write_rows(out / f"{split}-{num_shards:05d}.parquet", shard, level=12)
+                _write_rows(
+                    out / f"{split}-{num_shards:05d}.parquet", shard, level=12, schema=_SHARD_SCHEMA
+                )
                 shard, shard_bytes, num_shards = [], 0, num_shards + 1
         if shard:
-            _write_rows(out / f"{split}-{num_shards:05d}.parquet", shard, level=12)
+            _write_rows(
+                out / f"{split}-{num_shards:05d}.parquet", shard, level=12, schema=_SHARD_SCHEMA
+            )
             num_shards += 1
         # What an earlier, larger build left would be read as part of this one.
         for stale in sorted(out.glob(f"{split}-*.parquet"))[num_shards:]:
@@ -227,6 +234,15 @@ def _write_shards(
         counts[f"{split}_files"] = files
         counts[f"{split}_bytes"] = num_bytes
     return counts
+
+
+def _link_imports(rows: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
+    """Yield the kept rows of one repository, in order, each with the distances to its imports."""
+    places = {row["path"]: place for place, row in enumerate(rows)}
+    paths = RepositoryPaths(list(places))
+    for place, row in enumerate(rows):
+        found = paths.imports(row["path"], row["language"], row["text"])
+        yield row | {"imports": [places[path] - place for path in found]}
 
 
 def _make_manifest(
@@ -279,11 +295,13 @@ def _write_table(path: Path, documents: list[Document], level: int) -> None:
     _write_rows(path, [asdict(document) for document in documents], level)
 
 
-def _write_rows(path: Path, rows: list[dict[str, str]], level: int) -> None:
+def _write_rows(
+    path: Path, rows: list[dict[str, Any]], level: int, schema: pa.Schema = _SCHEMA
+) -> None:
     partial = path.with_suffix(".partial")
     # Large pages let the compressor see whole neighbouring files: a fifth smaller on disk.
     pq.write_table(
-        pa.Table.from_pylist(rows, schema=_SCHEMA),
+        pa.Table.from_pylist(rows, schema=schema),
         partial,
         compression="zstd",
         compression_level=level,
