@@ -109,11 +109,7 @@ _SIDEWAYS = ("lstrip", "rstrip", "single_word")
 
 
 def _steps(step: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
-    """Yield the steps of a normaliser or pre-tokenizer in their order, without the lists of them.
-
-    Yields:
-        Mapping: A step of its own.
-    """
+    """Yield the steps of a normaliser or pre-tokenizer in their order, without the lists."""
     if step is None:
         return
     if step["type"] != "Sequence":

@@ -35,6 +35,7 @@ async def race(
     Raises:
         ClientDisconnected: If the client left.
         TimeUp: If the engine has not ended by then.
+        Exception: Whatever else the engine fails with.
     """
     # Waiting for the engine alone would notice a closed connection only at the next write, and
     # on a route that does not stream never. A task for each step would cost several times what the

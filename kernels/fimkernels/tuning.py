@@ -113,7 +113,8 @@ def tune_launch(
 ) -> Launch | None:
     """Measure an operation under several launches and keep the fastest.
 
-    A candidate that the card cannot run (too much shared memory, say) is left out.
+    A candidate that the card cannot run (too much shared memory, say) is left out; whatever else
+    one fails with is raised.
 
     Args:
         operation: Its name.
@@ -123,9 +124,6 @@ def tune_launch(
 
     Returns:
         The fastest; None where none could run.
-
-    Raises:
-        Exception: Whatever else a candidate fails with.
     """
     table, name = find_table(), name_launch(operation, key)
     best: tuple[float, Launch] | None = None
