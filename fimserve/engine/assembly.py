@@ -147,6 +147,7 @@ class Assembly:
                 self._max_context_tokens,
                 settings.max_sequences,
                 settings.max_step_tokens,
+                self._renderer.stop_token_ids | loaded.eos_token_ids,
                 lora,
             )
         except UnsupportedModel as error:

@@ -32,6 +32,8 @@ class GenerationLimits:
     """Whether no end token may ever be chosen."""
     stop_token_ids: frozenset[int]
     """The end tokens."""
+    has_own_stops: bool
+    """Whether some of them are the request's own."""
     num_logprobs: int | None
     """Alternatives whose log-probabilities are told per token; None tells none."""
 
@@ -72,11 +74,17 @@ class Generation:
 
     @property
     def takes_best(self) -> bool:
-        """Whether the next tokens are each the best score as it stands, looked at by nobody."""
+        """Whether the next tokens are each the best score, looked at by nobody.
+
+        The best but for end tokens where these are ignored: recorded steps leave them out.
+        """
         limits = self.limits
-        bans_end = limits.ignore_eos or self.num_new < limits.min_tokens
         plain = self.sampler.takes_best and limits.num_logprobs is None
-        return plain and not bans_end and not self.is_healing
+        if limits.ignore_eos:
+            may_end = not limits.has_own_stops
+        else:
+            may_end = self.num_new >= limits.min_tokens
+        return plain and may_end and not self.is_healing
 
     @property
     def num_left(self) -> int:

@@ -66,6 +66,7 @@ class GenerationFactory:
                 min_tokens=request.min_tokens,
                 ignore_eos=request.ignore_eos,
                 stop_token_ids=plan.stop_token_ids,
+                has_own_stops=bool(request.stop_token_ids),
                 num_logprobs=request.logprobs,
             ),
             sampler=Sampler(params, request.seed, index),

@@ -44,6 +44,7 @@ class GraphRunner:
         max_context_tokens: Tokens of the longest sequence.
         max_sequences: Sequences of a step at most.
         max_step_tokens: Tokens of a step at most.
+        end_token_ids: Tokens that end a completion, unless its sequence ignores them.
         lora: Fixed memory for adapters; None where no step has any.
     """
 
@@ -55,6 +56,7 @@ class GraphRunner:
         max_context_tokens: int,
         max_sequences: int,
         max_step_tokens: int,
+        end_token_ids: frozenset[int],
         lora: LoraMemory | None = None,
     ) -> None:
         self.launches_ahead = True
@@ -67,6 +69,9 @@ class GraphRunner:
         self._max_context_tokens, self._max_sequences = max_context_tokens, max_sequences
         self._max_step_tokens = max_step_tokens
         self._memory = make_memory(model.device)
+        self._end_penalty = torch.zeros(num_candidates, device=model.device)  # [V]
+        ends = [token_id for token_id in end_token_ids if token_id < num_candidates]
+        self._end_penalty[ends] = torch.finfo(torch.float32).min / 2
         self._recorded: dict[Bucket, _Recorded] = {}
 
     def copy_blocks(self, copies: Items[BlockCopy]) -> None:
@@ -163,7 +168,8 @@ class GraphRunner:
 
             def compute() -> StepOutput:
                 scores = self._forward(buffers.step)[:, : self._num_candidates].float()
-                return StepOutput(scores, scores.argmax(dim=-1))
+                ignores_end = buffers.ignores_end[: len(scores), None]
+                return StepOutput(scores, (scores + ignores_end * self._end_penalty).argmax(dim=-1))
 
             program = make_program(compute, device, self._memory)
         recorded = _Recorded(buffers, program)

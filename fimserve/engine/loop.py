@@ -369,6 +369,7 @@ class EngineLoop:
                     max_tokens=min(request.max_tokens, plan.room_tokens),
                     priority=request.priority,
                     arrived_ms=ticket.arrived_ms,
+                    ignores_end=request.ignore_eos,
                     deadline_ms=ticket.deadline_ms,
                 )
             )

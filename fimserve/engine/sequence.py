@@ -29,6 +29,8 @@ class Sequence:
     """Who goes first when not all can."""
     arrived_ms: float
     """When its request came."""
+    ignores_end: bool = False
+    """Whether it never takes an end token, whatever its score."""
     deadline_ms: float | None = None
     """When its answer must be there; None where it may take its time."""
     rank: tuple[float, ...] = ()

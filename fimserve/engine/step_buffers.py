@@ -47,7 +47,7 @@ class StepBuffers:
         self._num_rows, self._max_sequences = rows, most
         sizes = [
             rows, rows, rows, most, 3 * shape.num_tiles, most * max_blocks,
-            3 * shape.num_lora_tiles,
+            3 * shape.num_lora_tiles, most,
         ]  # fmt: skip
         self._on_device = torch.zeros(sum(sizes), dtype=torch.int32, device=device)
         is_pinned = device.type == "cuda"
@@ -57,9 +57,11 @@ class StepBuffers:
         ]
         self._views = [torch.split(side, sizes) for side in self._sides]
         self._turn = 0
-        ids, positions, slots, score_rows, tiles, tables, lora_tiles = torch.split(
+        ids, positions, slots, score_rows, tiles, tables, lora_tiles, ignores_end = torch.split(
             self._on_device, sizes
         )
+        self.ignores_end = ignores_end
+        """[R] int32: whether the row of a score belongs to a sequence that takes no end token."""
         self.step = PackedStep(
             token_ids=ids,
             positions=positions,
@@ -82,7 +84,7 @@ class StepBuffers:
             adapter_slots: Slot of each item's adapter; 0 = none.
         """
         self._turn = (self._turn + 1) % _NUM_SIDES
-        ids, positions, slots, score_rows, tiles, tables, lora_tiles = (
+        ids, positions, slots, score_rows, tiles, tables, lora_tiles, ignores_end = (
             view.numpy() for view in self._views[self._turn]
         )
         ids[:], positions[:], slots[:], score_rows[:] = 0, 0, -1, 0
@@ -100,6 +102,7 @@ class StepBuffers:
             score_rows[num_scores : num_scores + item.num_logits] = range(
                 end - item.num_logits, end
             )
+            ignores_end[num_scores : num_scores + item.num_logits] = item.sequence.ignores_end
             num_scores += item.num_logits
             runs.append((number, end - row))
             row = end

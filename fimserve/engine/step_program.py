@@ -18,7 +18,8 @@ class StepOutput(NamedTuple):
     scores: Tensor
     """[R, V] fp32, overwritten by the next run."""
     chosen: Tensor
-    """[R] int64: id of each row's best score; overwritten by the next run."""
+    """[R] int64: id of each row's best score, without end tokens where these are ignored;
+    overwritten by the next run."""
 
 
 MemoryPool = Any

@@ -161,7 +161,7 @@ def main() -> None:
         lora = model.keep_adapters(arguments.adapters, arguments.adapter_rank)
         for slot in range(1, arguments.adapters + 1):
             model.add_adapter(slot, make_adapter(model, arguments.adapter_rank))
-    recorded = GraphRunner(model, pool, vocab, reach, most, 2048, lora)
+    recorded = GraphRunner(model, pool, vocab, reach, most, 2048, frozenset(), lora)
     timings: list[dict[str, object]] = []
     cases = [
         Case(f"1 token of {count}", make_items(count, 1, arguments.context), [0] * count)

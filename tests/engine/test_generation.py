@@ -18,7 +18,7 @@ TOKENS = [b"<end>", b"a", b"b", b"\n", b"ab"]
 def make(removed: bytes = b"", stops: tuple[str, ...] = (), **limits: object) -> Generation:
     usual: dict[str, object] = {
         "max_tokens": 4, "room_tokens": 100, "min_tokens": 0, "ignore_eos": False,
-        "stop_token_ids": frozenset({END}), "num_logprobs": None,
+        "stop_token_ids": frozenset({END}), "has_own_stops": False, "num_logprobs": None,
     }  # fmt: skip
     index = HealingIndex(TOKENS.__getitem__, len(TOKENS), frozenset({END}))
     return Generation(

@@ -55,7 +55,16 @@ def count_ahead(hand: HandLoop, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.parametrize("max_drafts", [0, 4])
-@pytest.mark.parametrize("fields", [{}, {"temperature": 0.9, "seed": 3}, {"logprobs": 2}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"ignore_eos": True},
+        {"temperature": 0.9, "seed": 3},
+        {"logprobs": 2},
+        {"ignore_eos": True, "stop_token_ids": frozenset({40})},
+    ],
+)
 def test_the_tokens_are_those_of_plain_steps(
     any_family: LoadedModel,
     fields: dict[str, object],
@@ -68,10 +77,25 @@ def test_the_tokens_are_those_of_plain_steps(
     ahead = count_ahead(graphs, monkeypatch)
     expected = [plain.complete(request).token_ids for request in requests]
     assert [graphs.complete(request).token_ids for request in requests] == expected
-    if not fields and not max_drafts:
-        assert len(ahead) > len(requests), "no step was launched ahead"
-    if fields:
+    if fields in ({}, {"ignore_eos": True}):
+        if not max_drafts:
+            assert len(ahead) > len(requests), "no step was launched ahead"
+    else:
         assert not ahead, "a step was launched on tokens that somebody still had to choose"
+
+
+def test_end_tokens_are_left_out_on_the_device(
+    any_family: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = ask_at(60, max_tokens=12, ignore_eos=True)
+    written = HandLoop(any_family, replace(PLAIN, max_drafts=0)).complete(request).token_ids
+    ending = replace(any_family, eos_token_ids=frozenset(written[4:6]))
+    expected = HandLoop(ending, replace(PLAIN, max_drafts=0)).complete(request).token_ids
+    assert not ending.eos_token_ids & set(expected)
+    hand = HandLoop(ending, replace(GRAPHS, max_drafts=0))
+    ahead = count_ahead(hand, monkeypatch)
+    assert hand.complete(request).token_ids == expected
+    assert len(ahead) > 5
 
 
 def test_company_that_comes_and_goes(
