@@ -55,6 +55,16 @@ def test_other_terms_give_nothing(text: str) -> None:
     assert detect_licence(text) is None
 
 
+def test_python_among_bundled_works_excuses_nothing_else() -> None:
+    bundled = f"{TEXTS['Apache-2.0']}\nThis bundles Python:\n{licence_texts.PSF}"
+    assert detect_licence(bundled) is None  # "Some early releases were not compatible"
+    virginia = "PYTHON SOFTWARE FOUNDATION LICENSE VERSION 2 ... previously distributed under the"
+    virginia += " GNU General Public License (GPL), the law of Virginia"
+    assert detect_licence(f"{TEXTS['MIT']}\n{virginia}") == "PSF-2.0"
+    assert detect_licence(f"{TEXTS['MIT']}\n{virginia}\n{licence_texts.GPL}") is None
+    assert detect_licence(f"{licence_texts.PSF}\n{TEXTS['Apache-2.0']}") == "PSF-2.0"
+
+
 @pytest.mark.parametrize("name", ["MIT", "Apache-2.0", "BSD-3-Clause"])
 def test_permissive_text_beside_restrictive_terms_gives_nothing(name: str) -> None:
     assert detect_licence(f"{TEXTS[name]}\n{licence_texts.GPL}") is None

@@ -35,6 +35,11 @@ _RESTRICTIVE = re.compile(
     re.IGNORECASE,
 )
 
+# Python's own terms speak of the GPL without being of it.
+_OF_PYTHON = re.compile(
+    r"previously distributed under the GNU General Public License \(GPL\)", re.IGNORECASE
+)
+
 # First match wins, so the more specific text stands first.
 _SIGNATURES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (spdx, re.compile(pattern, re.IGNORECASE))
@@ -79,10 +84,13 @@ _HEADER_CHARS = 3000
 def detect_licence(licence_text: str) -> str | None:
     """Return the SPDX identifier of a licence file, or None if it is not known to be permissive."""
     text = re.sub(r"\s+", " ", licence_text)
-    # cpython's file recounts history, GPL-compatibility included; its own terms are permissive.
-    if not _SIGNATURES[0][1].search(text) and _RESTRICTIVE.search(text):
-        return None
-    return next((spdx for spdx, pattern in _SIGNATURES if pattern.search(text)), None)
+    found = {spdx: m.start() for spdx, pattern in _SIGNATURES if (m := pattern.search(text))}
+    if _RESTRICTIVE.search(_OF_PYTHON.sub("", text)):
+        # cpython's file recounts history, GPL-compatibility included; its own terms are permissive.
+        # Behind other terms Python is one of several bundled works, and excuses none of them.
+        is_python = min(found, key=found.__getitem__, default=None) == "PSF-2.0"
+        return "PSF-2.0" if is_python else None
+    return next(iter(found), None)
 
 
 def has_restrictive_header(text: str) -> bool:
