@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,6 +42,7 @@ class ServerNursery:
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
+        self._started: list[int] = []
 
     def start(self) -> Life:
         """Return a new server, once it answers."""
@@ -50,7 +51,15 @@ class ServerNursery:
         self._process.stdin.write("\n")
         self._process.stdin.flush()
         pid, port = self._process.stdout.readline().split()
+        self._started.append(int(pid))
         return Life(int(pid), int(port))
+
+    def kill_all(self) -> None:
+        """Kill the servers that are left; their parent does not take them along."""
+        for pid in self._started:
+            with suppress(OSError):  # most are dead, and a number may be another's by now
+                if b"support.events_server" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(pid, signal.SIGKILL)
 
 
 @contextmanager
@@ -70,9 +79,11 @@ def open_nursery(url: str, spool: str) -> Iterator[ServerNursery]:
     paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) as process:
+        nursery = ServerNursery(process)
         try:
-            yield ServerNursery(process)
+            yield nursery
         finally:
+            nursery.kill_all()
             process.kill()
 
 
