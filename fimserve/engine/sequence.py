@@ -29,8 +29,6 @@ class Sequence:
     """Who goes first when not all can."""
     arrived_ms: float
     """When its request came."""
-    ignores_end: bool = False
-    """Whether it never takes an end token, whatever its score."""
     deadline_ms: float | None = None
     """When its answer must be there; None where it may take its time."""
     rank: tuple[float, ...] = ()
@@ -49,6 +47,8 @@ class Sequence:
     """Guesses of what follows, to be checked in the next step."""
     num_preemptions: int = 0
     """How often it lost its blocks to others."""
+    ignores_end: bool = False
+    """Whether it never takes an end token, whatever its score."""
 
     @property
     def is_decoding(self) -> bool:
