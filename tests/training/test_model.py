@@ -12,7 +12,14 @@ from transformers.utils import logging as transformers_logging
 
 from fimserve.models import load_model
 from fimtraining.export import save_model
-from fimtraining.model import ModelShape, TrainingLlama, attend, attend_by_document
+from fimtraining.model import (
+    MASK_TOKENS,
+    ModelShape,
+    TrainingLlama,
+    attend,
+    attend_by_document,
+    document_mask,
+)
 from support import parity
 
 SHAPE = ModelShape(
@@ -58,6 +65,37 @@ def compute_logits(model: TrainingLlama, *documents: Tensor) -> Tensor:
 
 
 # ------------------------------------------------------------------------------------- attention
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [[256], [100, 156], [128, 128], [1] * 256, [3, 200, 1, 1, 51], [129, 127]],
+    ids=["one", "across a block", "blocks", "single tokens", "five", "one token over"],
+)
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+def test_attention_under_a_mask_of_blocks_equals_that_by_document(lengths: list[int]) -> None:
+    torch.manual_seed(3)
+    assert sum(lengths) == 2 * MASK_TOKENS
+    q, k, v = (torch.randn(2 * MASK_TOKENS, heads, 16) for heads in (4, 2, 2))
+    borders = torch.tensor([0, *lengths]).cumsum(0).int()
+    positions = torch.cat([torch.arange(length) for length in lengths])
+    found = attend(q, k, v, document_mask(positions), 256)
+    assert torch.allclose(found, attend_by_document(q, k, v, borders), atol=1e-5)
+
+
+def test_a_mask_names_no_block_in_vain() -> None:
+    positions = torch.cat([torch.arange(length) for length in (2 * MASK_TOKENS, MASK_TOKENS + 1)])
+    positions = torch.cat([positions, torch.arange(MASK_TOKENS - 1)])
+    mask = document_mask(positions)
+    # Blocks 0, 1 are one document, 2 another, and 3 holds its last token and a third document.
+    assert mask.kv_num_blocks.flatten().tolist() == [1, 2, 1, 2]
+    seen = [mask.kv_indices[0, 0, block].tolist() for block in range(4)]
+    assert [row[:n] for row, n in zip(seen, (1, 2, 1, 2), strict=True)] == [
+        [0],
+        [0, 1],
+        [2],
+        [2, 3],
+    ]
 
 
 @pytest.mark.parametrize(

@@ -321,6 +321,20 @@ def test_named_repositories_are_visited_more_often(corpus_dir: Path) -> None:
     assert counts.tolist() == (once * factors).tolist()
 
 
+def test_named_languages_are_visited_more_often_and_factors_multiply(corpus_dir: Path) -> None:
+    corpus = Corpus(corpus_dir, "train")
+    name = corpus.file(0).repository
+    once = np.bincount(corpus.visits(100))
+    counts = np.bincount(corpus.visits(100, {name: 3}, {"python": 2, "cobol": 9}))
+    files = [corpus.file(i) for i in range(len(corpus))]
+    factors = [
+        (3 if file.repository == name else 1) * (2 if file.language == "python" else 1)
+        for file in files
+    ]
+    assert {file.language for file in files} > {"python"}
+    assert counts.tolist() == (once * factors).tolist()
+
+
 def test_batch_remembers_the_last_position_of_each_stream() -> None:
     batch = collate(fill_rows([[1], [2], [3]]), max_examples=10)
     assert batch.stream_positions == {0: 12, 1: 11}

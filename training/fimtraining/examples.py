@@ -68,6 +68,8 @@ class ExampleMix:
     """A file comes once an epoch for each so many characters; 0: every file comes once."""
     repository_visits: Mapping[str, int] = field(default_factory=dict)
     """Repository -> how many times as often its files come."""
+    language_visits: Mapping[str, int] = field(default_factory=dict)
+    """Language -> how many times as often its files come."""
     function_rate: float = 0.0
     """Share of documents that are one function of the file instead of a window of it."""
     max_function_chars: int = 2000

@@ -8,12 +8,18 @@ import inspect
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.attention.flex_attention import BlockMask, flex_attention
 from torch.nn.attention.varlen import varlen_attn
+
+MASK_TOKENS = 128
+"""Side of a block of the attention's mask."""
+Borders = Tensor | BlockMask
+"""What keeps documents apart: `cu_seqlens`, or a mask of blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +74,15 @@ class TrainingLlama(nn.Module):
 
     Args:
         shape: Sizes.
+        attention: Kernel on a GPU. "varlen" is FlashAttention's, which starts a program for every
+            block of the longest document there could be, for each document; "flex" is compiled for
+            a mask of blocks and starts none in vain, which pays where documents are many and
+            short. Elsewhere "varlen" is its slow twin, and "flex" has no gradient.
     """
 
-    def __init__(self, shape: ModelShape) -> None:
+    def __init__(self, shape: ModelShape, attention: Literal["varlen", "flex"] = "varlen") -> None:
         super().__init__()
-        self.shape = shape
+        self.shape, self.attention = shape, attention
         self.embed_tokens = nn.Embedding(shape.vocab_size, shape.hidden_size)
         self.layers = nn.ModuleList(Block(shape) for _ in range(shape.num_layers))
         self.norm = RmsNorm(shape)
@@ -112,8 +122,11 @@ class TrainingLlama(nn.Module):
         hidden = self.embed_tokens(token_ids)
         if torch.is_autocast_enabled(token_ids.device.type):
             hidden = hidden.to(torch.get_autocast_dtype(token_ids.device.type))
+        borders: Borders = cu_seqlens
+        if self.attention == "flex":
+            borders = document_mask(positions)
         for layer in self.layers:
-            hidden = layer(hidden, rope, cu_seqlens)
+            hidden = layer(hidden, rope, borders)
         normed: Tensor = self.norm(hidden)
         return normed
 
@@ -157,9 +170,9 @@ class Block(nn.Module):
         self.post_attention_layernorm = RmsNorm(shape)
         self.mlp = FeedForward(shape)
 
-    def forward(self, hidden: Tensor, rope: tuple[Tensor, Tensor], cu_seqlens: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, rope: tuple[Tensor, Tensor], borders: Borders) -> Tensor:
         """Return hidden states of the same shape, [T, E]."""
-        hidden = hidden + self.self_attn(self.input_layernorm(hidden), rope, cu_seqlens)
+        hidden = hidden + self.self_attn(self.input_layernorm(hidden), rope, borders)
         out: Tensor = hidden + self.mlp(self.post_attention_layernorm(hidden))
         return out
 
@@ -198,7 +211,7 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(shape.hidden_size, kv_size, bias=False)
         self.o_proj = nn.Linear(shape.hidden_size, shape.hidden_size, bias=False)
 
-    def forward(self, hidden: Tensor, rope: tuple[Tensor, Tensor], cu_seqlens: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, rope: tuple[Tensor, Tensor], borders: Borders) -> Tensor:
         """Return the attention's output, [T, E]."""
         shape = self.shape
         # One matmul instead of three: the parameters stay apart for the optimiser and the file.
@@ -209,7 +222,7 @@ class Attention(nn.Module):
             heads, [shape.num_heads, shape.num_kv_heads, shape.num_kv_heads], dim=1
         )
         q, k = apply_rope(q, *rope), apply_rope(k, *rope)
-        out = attend(q, k, v.contiguous(), cu_seqlens, shape.max_tokens)
+        out = attend(q, k, v.contiguous(), borders, shape.max_tokens)
         projected: Tensor = self.o_proj(out.reshape(len(hidden), -1))
         return projected
 
@@ -235,25 +248,61 @@ class FeedForward(nn.Module):
         return out
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, cu_seqlens: Tensor, max_tokens: int) -> Tensor:
+def attend(q: Tensor, k: Tensor, v: Tensor, borders: Borders, max_tokens: int) -> Tensor:
     """Return causal attention inside each document.
 
     Shapes:
-        q:          [T, H, D]
-        k, v:       [T, Hkv, D]
-        cu_seqlens: [C]  int32
-        returns:    [T, H, D]
+        q:       [T, H, D]
+        k, v:    [T, Hkv, D]
+        borders: [C]  int32, or a mask of T x T
+        returns: [T, H, D]
 
-    On a GPU this is FlashAttention's variable-length kernel; elsewhere its slow twin, one
-    document at a time.
+    With `cu_seqlens` on a GPU this is FlashAttention's variable-length kernel; elsewhere its slow
+    twin, one document at a time.
     """
+    if isinstance(borders, BlockMask):
+        heads = [x.transpose(0, 1)[None] for x in (q, k, v)]  # [1, H, T, D]
+        flexed: Any = flex_attention(
+            heads[0], heads[1], heads[2], block_mask=borders, enable_gqa=True
+        )
+        return flexed[0].transpose(0, 1)  # type: ignore[no-any-return]
     if not q.is_cuda:
-        return attend_by_document(q, k, v, cu_seqlens)
-    found: Any = varlen_attn(
-        q, k, v, cu_seqlens, cu_seqlens, max_tokens, max_tokens, **_VARLEN_OPTIONS
-    )
+        return attend_by_document(q, k, v, borders)
+    found: Any = varlen_attn(q, k, v, borders, borders, max_tokens, max_tokens, **_VARLEN_OPTIONS)
     out: Tensor = found  # a tuple only where return_aux asks for more
     return out
+
+
+def document_mask(positions: Tensor) -> BlockMask:
+    """Return which blocks of tokens see which, each token those before it in its own document.
+
+    A block sees the blocks from the one where its first token's document begins up to itself;
+    inside them the mask decides token by token.
+
+    Args:
+        positions: Place of each token in its document, [T] int64; T is a multiple of
+            `MASK_TOKENS`.
+
+    Returns:
+        Mask of T x T, for all heads.
+    """
+    num_tokens, device = len(positions), positions.device
+    starts = torch.arange(num_tokens, device=device) - positions  # [T], of the token's document
+    first = starts.view(-1, MASK_TOKENS)[:, 0] // MASK_TOKENS  # [N]
+    blocks = torch.arange(len(first), device=device)
+    seen = (first[:, None] + blocks).clamp(max=len(first) - 1)  # [N, N]; only the first few count
+
+    def sees(_batch: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        return (key <= query) & (key >= starts[query])
+
+    mask: BlockMask = BlockMask.from_kv_blocks(
+        (blocks - first + 1).int()[None, None],
+        seen.int()[None, None],
+        BLOCK_SIZE=MASK_TOKENS,
+        mask_mod=sees,
+        seq_lengths=(num_tokens, num_tokens),
+    )
+    return mask
 
 
 def _varlen_options() -> dict[str, Any]:

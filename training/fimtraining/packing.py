@@ -67,12 +67,18 @@ class Corpus:
         self._imports = table["imports"].combine_chunks() if extra else None
         self._first, self._last = self._repository_bounds()
 
-    def visits(self, chars: int, repositories: Mapping[str, int] | None = None) -> np.ndarray:
+    def visits(
+        self,
+        chars: int,
+        repositories: Mapping[str, int] | None = None,
+        languages: Mapping[str, int] | None = None,
+    ) -> np.ndarray:
         """Return document numbers, each as often as an epoch has it.
 
         Args:
             chars: Once for every so many characters; 0: once.
             repositories: Repository -> how many times as often.
+            languages: Language -> how many times as often; both factors count.
 
         Returns:
             Numbers in rising order.
@@ -81,8 +87,9 @@ class Corpus:
         if chars:
             lengths = pc.utf8_length(self._columns["text"]).to_numpy()
             times = np.maximum(1, -(-lengths // chars))
-        for name, factor in (repositories or {}).items():
-            times[pc.equal(self._columns["repository"], name).to_numpy(False)] *= factor
+        for column, factors in (("repository", repositories), ("language", languages)):
+            for name, factor in (factors or {}).items():
+                times[pc.equal(self._columns[column], name).to_numpy(False)] *= factor
         return np.repeat(np.arange(len(self)), times)
 
     def __len__(self) -> int:
@@ -192,7 +199,7 @@ class PackedRows(IterableDataset[Row]):
         self.row_tokens, self.seed = row_tokens, seed
         self.rank, self.num_ranks = rank, num_ranks
         self.positions, self.rotation = positions or {}, rotation
-        self._visits = corpus.visits(mix.visit_chars, mix.repository_visits)
+        self._visits = corpus.visits(mix.visit_chars, mix.repository_visits, mix.language_visits)
 
     def __iter__(self) -> Iterator[Row]:
         """Yield rows for ever."""

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 import torch
 import torch.distributed as dist
@@ -459,6 +459,7 @@ def train(
     init_dir: Path | None = None,
     minutes: float = math.inf,
     teacher_dir: Path | None = None,
+    attention: Literal["varlen", "flex"] = "varlen",
 ) -> None:
     """Train until the schedule's end or until the time is over.
 
@@ -475,6 +476,7 @@ def train(
         minutes: Training time of the whole run, all stretches together; the schedule ends in it,
             decay included, with as many of the recipe's steps as fit.
         teacher_dir: Hugging Face directory of the model to learn from.
+        attention: Kernel of the attention, see `TrainingLlama`; the loss is the same.
 
     Raises:
         RecipeError: If a step's rows do not divide among passes and processes, or one of recipe
@@ -487,7 +489,7 @@ def train(
     started = time.monotonic()
     torch.manual_seed(recipe.seed)
     torch.set_float32_matmul_precision("high")
-    model = TrainingLlama(recipe.model)
+    model = TrainingLlama(recipe.model, attention)
     origin = {}
     if init_dir:
         load_weights(init_dir, model)
@@ -519,6 +521,8 @@ def train(
     )  # fmt: skip
     compiled: nn.Module = trained
     if process.device.type == "cuda":
+        # One graph: a mask of blocks cannot be cut up, and these gradients are sent in a moment.
+        torch._dynamo.config.optimize_ddp = False
         compiled = cast(nn.Module, torch.compile(trained, dynamic=False))
     if process.count > 1:
         compiled = DistributedDataParallel(compiled, gradient_as_bucket_view=True)
@@ -634,6 +638,10 @@ def main(
     teacher: Annotated[
         Path | None, typer.Option(exists=True, help="Hugging Face directory to learn from.")
     ] = None,
+    attention: Annotated[
+        Literal["varlen", "flex"],
+        typer.Option(help="Kernel on a GPU; flex pays where documents are many and short."),
+    ] = "varlen",
     set_: Annotated[list[str] | None, typer.Option("--set", help="section.key=value")] = None,
 ) -> None:
     """Pretrain the model of a recipe."""
@@ -653,6 +661,7 @@ def main(
             init_dir=init,
             minutes=minutes,
             teacher_dir=teacher,
+            attention=attention,
         )
 
 
