@@ -20,7 +20,13 @@ from fimserve.server.errors import BadRequest, EventsOff, EventsUnavailable
 from fimserve.server.event_schema import describe_events
 from fimserve.server.principal import Scope, principal_of
 from fimserve.server.service import Service, service_of
-from fimserve.telemetry import Event, EventError, EventStore, StoreUnavailable
+from fimserve.telemetry import (
+    Event,
+    EventError,
+    EventStore,
+    StoreUnavailable,
+    read_plain_events,
+)
 
 __all__ = ["SCOPES", "parse_events", "require_store", "router", "store_events"]
 
@@ -83,17 +89,8 @@ def parse_events(records: Sequence[object]) -> list[Event]:
     Raises:
         BadRequest: On the first that is not valid, naming index and field.
     """
-    events = []
-    for index, record in enumerate(records):
-        where = f"events[{index}]"
-        if not isinstance(record, dict):
-            raise BadRequest(f"{where} should be a JSON object.", param=where)
-        try:
-            events.append(Event.from_json(record))
-        except EventError as error:
-            field = f"{where}.{error.field}"
-            raise BadRequest(f"{field} {error.problem}.", param=field) from None
-    return events
+    plain = read_plain_events(records)
+    return _read_one_by_one(records) if plain is None else plain
 
 
 async def store_events(request: Request, events: Sequence[Event]) -> dict[str, int]:
@@ -126,6 +123,20 @@ async def store_events(request: Request, events: Sequence[Event]) -> dict[str, i
     answer = {"accepted": appended.num_new, "duplicates": appended.num_known}
     num_dropped = 0 if store.keeps_text(tenant) else sum(event.has_text for event in events)
     return answer | ({"texts_dropped": num_dropped} if num_dropped else {})
+
+
+def _read_one_by_one(records: Sequence[object]) -> list[Event]:
+    events = []
+    for index, record in enumerate(records):
+        where = f"events[{index}]"
+        if not isinstance(record, dict):
+            raise BadRequest(f"{where} should be a JSON object.", param=where)
+        try:
+            events.append(Event.from_json(record))
+        except EventError as error:
+            field = f"{where}.{error.field}"
+            raise BadRequest(f"{field} {error.problem}.", param=field) from None
+    return events
 
 
 def _is_tabby(body: dict[str, object]) -> bool:
