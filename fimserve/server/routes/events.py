@@ -28,9 +28,10 @@ from fimserve.telemetry import (
     read_plain_events,
 )
 
-__all__ = ["SCOPES", "parse_events", "require_store", "router", "store_events"]
+__all__ = ["GIVES_WAY", "SCOPES", "parse_events", "require_store", "router", "store_events"]
 
 SCOPES: dict[str, Scope] = {"/v1/events": "events"}
+GIVES_WAY = ("/v1/events",)
 
 TABBY = "fimserve.server.routes.tabby"
 """Loaded when its first event comes."""
@@ -55,8 +56,7 @@ async def post_events(request: Request) -> Response:
             "Send the rest in a further request.",
             param="events",
         )
-    # A large batch takes milliseconds, in which nobody's completion should stand still.
-    events = await run_in_threadpool(parse_events, records)
+    events = await parse_events(records)
     return JSONResponse(await store_events(request, events))
 
 
@@ -77,7 +77,7 @@ def require_store(service: Service) -> EventStore:
     return service.events
 
 
-def parse_events(records: Sequence[object]) -> list[Event]:
+async def parse_events(records: Sequence[object]) -> list[Event]:
     """Return the events of a batch.
 
     Args:
@@ -89,8 +89,11 @@ def parse_events(records: Sequence[object]) -> list[Event]:
     Raises:
         BadRequest: On the first that is not valid, naming index and field.
     """
-    plain = read_plain_events(records)
-    return _read_one_by_one(records) if plain is None else plain
+    # Another thread would not let go of Python's lock either, for the little that this takes.
+    if (plain := read_plain_events(records)) is not None:
+        return plain
+    # A large batch takes milliseconds, in which nobody's completion should stand still.
+    return await run_in_threadpool(_read_one_by_one, records)
 
 
 async def store_events(request: Request, events: Sequence[Event]) -> dict[str, int]:
