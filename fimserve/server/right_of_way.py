@@ -31,6 +31,7 @@ class RightOfWay:
 
     def __init__(self, max_wait_s: float = MAX_WAIT_S) -> None:
         self.max_wait_s = max_wait_s
+        """Longest wait for a gap."""
         self._num_going = 0
         self._is_free = asyncio.Event()
         self._is_free.set()
@@ -53,9 +54,11 @@ class RightOfWay:
 
     async def wait(self) -> None:
         """Wait until nobody goes first, or for as long as one has to."""
-        if self._num_going:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self.max_wait_s):
+        if not self._num_going:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.max_wait_s):
+                while self._num_going:  # the next one may have begun already
                     await self._is_free.wait()
 
 

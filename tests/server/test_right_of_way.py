@@ -54,6 +54,20 @@ def test_the_gap_begins_when_the_last_one_has_ended() -> None:
     run(play)
 
 
+def test_a_gap_that_is_over_before_anybody_has_used_it_is_none() -> None:
+    async def play() -> None:
+        right_of_way = RightOfWay(LONG_S)
+        with right_of_way.taken():
+            waiting = asyncio.create_task(right_of_way.wait())
+            await asyncio.sleep(0.01)
+        with right_of_way.taken():
+            await asyncio.sleep(0.01)
+            assert not waiting.done()
+        await waiting
+
+    run(play)
+
+
 def test_a_failed_completion_gives_the_way_back() -> None:
     async def play() -> None:
         right_of_way = RightOfWay(LONG_S)
