@@ -53,4 +53,6 @@ def insert_columns(
 def _name_type(table: Table, name: str) -> str:
     type_ = table.c[name].type
     # As VARCHAR(64) what is too long would be cut; as TEXT it is refused.
-    return "TEXT" if isinstance(type_, String) else type_.compile(postgresql.dialect())
+    if isinstance(type_, String):
+        return "TEXT"
+    return type_.compile(postgresql.dialect())  # type: ignore[no-untyped-call]
