@@ -33,6 +33,7 @@ from fimserve.server.metrics_desk import MetricsDesk
 from fimserve.server.openapi import STANDING_RESPONSES, OpenApi
 from fimserve.server.origin_gate import OriginGate
 from fimserve.server.request_log import RequestLog, record_of
+from fimserve.server.right_of_way import GiveWay
 from fimserve.server.routes import (
     ab,
     adapters,
@@ -79,7 +80,8 @@ ROUTES = (
     web,
 )
 """Modules with a `router`, whose first tag is the dialect in metrics. A module may state:
-`ERROR_SHAPES` where its clients read errors otherwise; `SCOPES` and `PUBLIC`, see `access.py`."""
+`ERROR_SHAPES` where its clients read errors otherwise; `SCOPES` and `PUBLIC`, see `access.py`;
+`GIVES_WAY`, paths whose requests wait for a gap between completions, see `right_of_way.py`."""
 
 
 def make_app(
@@ -153,6 +155,9 @@ def _add_middleware(app: FastAPI, service: Service) -> None:
         app.add_middleware(Throttle, settings=settings)
         keys, failures = KeyRing(KeyFile(settings.keys)), FailedAttempts(settings.failures_per_s)
         app.add_middleware(Guard, keys=keys, access=access, failures=failures)
+    # Around the guard: who waits takes no place of its key meanwhile.
+    giving_way = [path for module in ROUTES for path in getattr(module, "GIVES_WAY", ())]
+    app.add_middleware(GiveWay, right_of_way=service.right_of_way, paths=giving_way)
     app.add_middleware(OriginGate, settings=settings)
     app.add_middleware(DrainGate, drain=service.drain)
     app.add_middleware(RequestLog, error_shapes=app.state.error_shapes, metrics=service.metrics)

@@ -144,7 +144,7 @@ async def _run(asked: CompletionRequest, request: Request) -> AsyncGenerator[Com
         due_s = asyncio.get_running_loop().time() + left_ms / 1000
         asked = replace(asked, deadline_ms=left_ms - NOTICING_MS)
     told = _Told(asked.n)
-    with _translated_errors(record):
+    with _translated_errors(record), service_of(request).right_of_way.taken():
         opened = _open(asked, request)
         try:
             async with aclosing(race(opened, request.receive, due_s)) as deltas:

@@ -18,6 +18,7 @@ from fimserve.server.errors import UnknownModel, shorten
 from fimserve.server.kind_desk import KindDesk
 from fimserve.server.metrics import Metrics
 from fimserve.server.metrics_desk import MetricsDesk
+from fimserve.server.right_of_way import RightOfWay
 from fimserve.server.settings import ServerSettings
 from fimserve.telemetry import EventStore
 
@@ -208,6 +209,8 @@ class Service:
     """What the dashboard asks; None where there are no events."""
     drain: Drain = field(default_factory=Drain)
     """Whether the service is stopping."""
+    right_of_way: RightOfWay = field(default_factory=RightOfWay)
+    """Whether completions are being computed, for those who let them go first."""
     started_monotonic_s: float = field(default_factory=time.monotonic)
     started_unix_s: int = field(default_factory=lambda: int(time.time()))
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         TelemetryError,
     )
     from fimserve.telemetry.event import EVENT_RULES, SCHEMA_VERSION, TEXT_FIELDS, Event, EventType
+    from fimserve.telemetry.plain_events import read_plain_events
     from fimserve.telemetry.settings import TelemetrySettings
     from fimserve.telemetry.sql_store import open_event_store
     from fimserve.telemetry.store import Appended, EventStore
@@ -39,6 +40,7 @@ __all__ = [
     "TelemetryError",
     "TelemetrySettings",
     "open_event_store",
+    "read_plain_events",
 ]
 
 _HOMES = {
@@ -52,6 +54,7 @@ _HOMES = {
         "TelemetryError",
     ],
     "event": ["EVENT_RULES", "SCHEMA_VERSION", "TEXT_FIELDS", "Event", "EventType"],
+    "plain_events": ["read_plain_events"],
     "settings": ["TelemetrySettings"],
     "sql_store": ["open_event_store"],
     "store": ["Appended", "EventStore"],

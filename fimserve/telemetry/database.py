@@ -7,17 +7,18 @@ of what happens to a batch while the database is away: it raises, and the store 
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table, delete, func, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from fimserve.telemetry.batch import Batch
 from fimserve.telemetry.connections import READS_ONLY, create_sqlite_file, make_engine
 from fimserve.telemetry.event import TEXT_FIELDS, Event
+from fimserve.telemetry.insertion import insert_columns
 from fimserve.telemetry.location import Location
 from fimserve.telemetry.migrate import migrate
 from fimserve.telemetry.tables import EVENT_COLUMNS, EVENT_TEXTS, EVENTS
@@ -66,10 +67,6 @@ class Database:
     def __init__(self, location: Location) -> None:
         self._location = location
         self._engine = make_engine(location.url)
-        is_sqlite = self._engine.dialect.name == "sqlite"
-        insert = sqlite.insert if is_sqlite else postgresql.insert
-        self._insert_events = insert(EVENTS).on_conflict_do_nothing()
-        self._insert_texts = insert(EVENT_TEXTS).on_conflict_do_nothing()
         # One writer of this process at a time: SQLite allows one anyway, and waiting here is
         # shorter than its polling.
         self._write_lock = threading.Lock()
@@ -100,7 +97,7 @@ class Database:
         for attempt in range(1, MAX_TRIES + 1):
             try:
                 with self.begin() as connection:
-                    return [self._insert_batch(connection, batch) for batch in batches]
+                    return [_insert_batch(connection, batch) for batch in batches]
             except DatabaseAway as error:
                 if attempt == MAX_TRIES or not _is_conflict(error):
                     raise
@@ -203,20 +200,6 @@ class Database:
         """Let go of all connections; the next use makes new ones."""
         self._engine.dispose()
 
-    def _insert_batch(self, connection: Connection, batch: Batch) -> int:
-        if not batch.events:
-            return 0
-        # In one order everywhere, so that two senders of the same events do not wait in a circle.
-        events = sorted(batch.events, key=lambda event: event.id)
-        if texts := _make_text_rows(connection, batch, events):
-            connection.execute(self._insert_texts, texts)
-        done = connection.execute(
-            self._insert_events,
-            _make_rows(batch, events),
-            execution_options={"preserve_rowcount": True},
-        )
-        return done.rowcount
-
     def _delete_in_steps(self, table: Table, before_ms: int) -> int:
         keys = list(table.primary_key)
         oldest = select(*keys).where(table.c.received_ms < before_ms).limit(MAX_DELETED_AT_ONCE)
@@ -242,30 +225,53 @@ class Database:
                 raw.close()
 
 
-def _make_rows(batch: Batch, events: Sequence[Event]) -> list[dict[str, Any]]:
+def _insert_batch(connection: Connection, batch: Batch) -> int:
+    if not batch.events:
+        return 0
+    # In one order everywhere, so that two senders of the same events do not wait in a circle.
+    events = sorted(batch.events, key=attrgetter("id"))
+    if with_text := _find_new_texts(connection, batch, events):
+        insert_columns(connection, EVENT_TEXTS, _make_columns(batch, with_text, _TEXTS))
+    return insert_columns(connection, EVENTS, _make_columns(batch, events, _FIELDS))
+
+
+class _Columns(NamedTuple):
+    """Fields of events that are columns of a table."""
+
+    names: tuple[str, ...]
+    read: Callable[[Event], tuple[object, ...]]
+
+    @classmethod
+    def of(cls, *names: str) -> "_Columns":
+        return cls(names, attrgetter(*names))
+
+
+_FIELDS = _Columns.of(*EVENT_COLUMNS)
+_TEXTS = _Columns.of("id", *TEXT_FIELDS)
+
+
+def _make_columns(
+    batch: Batch, events: Sequence[Event], wanted: _Columns
+) -> dict[str, Sequence[object]]:
+    num_events = len(events)
+    columns = dict(zip(wanted.names, zip(*map(wanted.read, events), strict=True), strict=True))
     # Most columns are empty in most batches; leaving them out halves the time of the insert.
-    used = [
-        name for name in EVENT_COLUMNS if any(getattr(event, name) is not None for event in events)
-    ]
-    standing = {"tenant": batch.tenant, "received_ms": batch.received_ms}
-    return [standing | {name: getattr(event, name) for name in used} for event in events]
+    used = {name: column for name, column in columns.items() if column.count(None) < num_events}
+    standing: dict[str, Sequence[object]] = {
+        "tenant": [batch.tenant] * num_events,
+        "received_ms": [batch.received_ms] * num_events,
+    }
+    return standing | used
 
 
-def _make_text_rows(
-    connection: Connection, batch: Batch, events: Sequence[Event]
-) -> list[dict[str, Any]]:
-    """Return the code of those events that are not there yet: what came first stays."""
+def _find_new_texts(connection: Connection, batch: Batch, events: Sequence[Event]) -> list[Event]:
+    """Return those events with code that are not there yet: what came first stays."""
     with_text = {event.id: event for event in events if event.has_text}
     if not with_text:
         return []
     is_known = (EVENTS.c.tenant == batch.tenant) & EVENTS.c.id.in_(list(with_text))
     known = set(connection.scalars(select(EVENTS.c.id).where(is_known)))
-    return [
-        {"tenant": batch.tenant, "id": id_, "received_ms": batch.received_ms}
-        | {name: getattr(event, name) for name in TEXT_FIELDS}
-        for id_, event in with_text.items()
-        if id_ not in known
-    ]
+    return [event for id_, event in with_text.items() if id_ not in known]
 
 
 @contextmanager

@@ -221,8 +221,7 @@ class Event:
                 continue
             if not allows(value):
                 raise EventError(name, f"should be {EVENT_RULES[name].wanted}")
-        _check_completion(self)
-        _check_persistence(self)
+        self.check_fields_together()
 
     @classmethod
     def from_json(cls, record: Mapping[str, object]) -> "Event":
@@ -273,6 +272,15 @@ class Event:
         for name, value in zip(EVENT_RULES, _read_all(self), strict=True):
             object.__setattr__(changed, name, values.get(name, value))
         return changed
+
+    def check_fields_together(self) -> None:
+        """Check what no field says alone.
+
+        Raises:
+            EventError: If two fields contradict each other, or one lacks another.
+        """
+        _check_completion(self)
+        _check_persistence(self)
 
     @property
     def has_text(self) -> bool:

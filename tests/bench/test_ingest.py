@@ -106,6 +106,8 @@ def test_completions_are_asked_for_without_and_with_events(server: str, database
     assert (result.alone.num_events, result.beside.num_events) == (0, 400)
     assert result.sender_only.num_events == 0, "the server has the sender's events"
     assert result.alone.sender_cpu_s == 0 < result.sender_only.sender_cpu_s
+    assert len(result.sender_only.batch_latencies_ms) == 40
+    assert len(result.beside.batch_latencies_ms) == 40
     assert count_stored(database) - before == 400
     assert result.p95_change is not None
     line = build_ingest_line(
@@ -115,6 +117,8 @@ def test_completions_are_asked_for_without_and_with_events(server: str, database
     told = json.loads(json.dumps(line))["completions"]
     assert told["beside"]["num_events"] == 400
     assert told["p95_change"] == result.p95_change
+    assert told["alone"]["batch_latency_ms"] is None
+    assert told["beside"]["batch_latency_ms"]["p99"] >= told["beside"]["batch_latency_ms"]["p50"]
     assert told["p95_change_by_sender"] == result.p95_change_by_sender
     assert (1 + told["p95_change_by_sender"]) * (1 + told["p95_change_by_server"]) == (
         pytest.approx(1 + told["p95_change"])
@@ -123,6 +127,7 @@ def test_completions_are_asked_for_without_and_with_events(server: str, database
     with shown.capture() as capture:
         shown.print(build_beside_table(result, settings))
     assert f"p95 changes by {result.p95_change:+.1%}" in capture.get()
+    assert "batches meanwhile: p50 / p95 / p99" in capture.get()
 
 
 def test_completions_that_fail_are_counted_and_no_latency() -> None:

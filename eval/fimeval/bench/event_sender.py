@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import httpx
 
@@ -49,6 +49,15 @@ class Sent:
     """Batches that were not answered 200."""
     cpu_s: float
     """CPU time of the sender, the sink's with it."""
+    latencies_ms: list[float]
+    """Of the batches answered 200, from when they were due."""
+
+
+class _Delivered(NamedTuple):
+    """A batch that was answered."""
+
+    num_accepted: int
+    latency_ms: float
 
 
 class EventSender:
@@ -120,30 +129,40 @@ async def _send_stretch(sending: Sending, pipe: Connection, supply: EventSupply)
         ]
         pipe.send(None)
         before_s = time.process_time()
-        accepted = await _send_when_due(client, sending, batches)
+        deliveries = await _send_when_due(client, sending, batches)
         cpu_s = time.process_time() - before_s
-    answered = [num for num in accepted if num is not None]
-    return Sent(sum(answered), len(accepted) - len(answered), cpu_s)
+    answered = [one for one in deliveries if one is not None]
+    return Sent(
+        num_events=sum(one.num_accepted for one in answered),
+        num_failed=len(deliveries) - len(answered),
+        cpu_s=cpu_s,
+        latencies_ms=[one.latency_ms for one in answered],
+    )
 
 
 async def _send_when_due(
     client: httpx.AsyncClient, sending: Sending, batches: list[httpx.Request]
-) -> list[int | None]:
+) -> list[_Delivered | None]:
     interval_s, started_s = sending.batch_events / sending.rate, time.monotonic()
     deliveries = []
     for number, batch in enumerate(batches):
-        await asyncio.sleep(max(0.0, started_s + number * interval_s - time.monotonic()))
-        deliveries.append(asyncio.create_task(_deliver(client, batch)))
+        due_s = started_s + number * interval_s
+        await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+        deliveries.append(asyncio.create_task(_deliver(client, batch, due_s)))
     return await asyncio.gather(*deliveries)
 
 
-async def _deliver(client: httpx.AsyncClient, batch: httpx.Request) -> int | None:
-    """Return how many events were accepted; None where the batch was not answered 200."""
+async def _deliver(
+    client: httpx.AsyncClient, batch: httpx.Request, due_s: float
+) -> _Delivered | None:
+    """Return what became of a batch; None where it was not answered 200."""
     try:
         answer = await client.send(batch)
     except httpx.HTTPError:
         return None
-    return int(answer.json()["accepted"]) if answer.status_code == HTTPStatus.OK else None
+    if answer.status_code != HTTPStatus.OK:
+        return None
+    return _Delivered(int(answer.json()["accepted"]), (time.monotonic() - due_s) * 1000)
 
 
 async def _swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

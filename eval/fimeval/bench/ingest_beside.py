@@ -50,17 +50,25 @@ class Stretches:
     """Events acknowledged."""
     sender_cpu_s: float = 0.0
     """CPU time of the sender of events."""
+    batch_latencies_ms: list[float] = field(default_factory=list)
+    """Of the batches of events, from when they were due."""
 
     def add(self, sent: Sent) -> None:
         """Count what became of the events of a stretch."""
         self.num_failed += sent.num_failed
         self.num_events += sent.num_events
         self.sender_cpu_s += sent.cpu_s
+        self.batch_latencies_ms += sent.latencies_ms
 
     @property
     def latency_ms(self) -> Percentiles | None:
         """Points of the latencies."""
         return find_percentiles_of_any(self.latencies_ms)
+
+    @property
+    def batch_latency_ms(self) -> Percentiles | None:
+        """Points of the latencies of batches."""
+        return find_percentiles_of_any(self.batch_latencies_ms)
 
 
 @dataclass(slots=True)

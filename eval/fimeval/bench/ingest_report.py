@@ -102,6 +102,9 @@ def build_beside_table(beside: Beside, settings: BesideSettings) -> Table:
         table.caption = f"p95 changes by {change:+.1%}"
         if (by_server := beside.p95_change_by_server) is not None:
             table.caption += f", {by_server:+.1%} of what it is beside the sender alone"
+    if (batches := beside.beside.batch_latency_ms) is not None:
+        told = " / ".join(f"{point:.1f}" for point in asdict(batches).values())
+        table.caption = f"{table.caption or ''}\nbatches meanwhile: p50 / p95 / p99 {told} ms"
     return table
 
 
@@ -114,12 +117,13 @@ def _describe_beside(beside: Beside, settings: BesideSettings) -> dict[str, Any]
         ("sender_only", beside.sender_only),
         ("beside", beside.beside),
     ):
-        found = stretches.latency_ms
+        found, batches = stretches.latency_ms, stretches.batch_latency_ms
         told[name] = {
             "num_completions": len(stretches.latencies_ms),
             "latency_ms": None if found is None else asdict(found),
             "num_failed": stretches.num_failed,
             "num_events": stretches.num_events,
             "sender_cpu_s": round(stretches.sender_cpu_s, 2),
+            "batch_latency_ms": None if batches is None else asdict(batches),
         }
     return told

@@ -29,11 +29,12 @@ from fimserve.server.run import collect_completion
 from fimserve.server.service import service_of
 from fimserve.server.user import note_user
 
-__all__ = ["SCOPES", "complete", "record_event", "router"]
+__all__ = ["GIVES_WAY", "SCOPES", "complete", "record_event", "router"]
 
 router = APIRouter(tags=["tabby"])
 
 SCOPES: dict[str, Scope] = {"/tabby/v1/events": "events"}
+GIVES_WAY = ("/tabby/v1/events",)
 
 
 @router.post(
