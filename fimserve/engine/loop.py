@@ -26,7 +26,8 @@ from fimserve.engine.generation_factory import GenerationFactory
 from fimserve.engine.graph_runner import GraphRunner
 from fimserve.engine.kv_manager import CacheKey, KvManager
 from fimserve.engine.launched import Launched
-from fimserve.engine.planner import Planner
+from fimserve.engine.planner import Planner, PromptPlan
+from fimserve.engine.request import CompletionRequest
 from fimserve.engine.runner import Runner
 from fimserve.engine.scheduler import Scheduler, WorkItem
 from fimserve.engine.sequence import Sequence
@@ -258,7 +259,7 @@ class EngineLoop:
             is_right = place < len(drafts) and token_id == drafts[place]
             if generation.finish is not None or not is_right:
                 break
-        if drafts:
+        if drafts and not item.is_prefill:  # those behind a prompt are no guesses of new text
             num_accepted = sum(1 for w, d in zip(written, drafts, strict=False) if w == d)
             answer.session.gate.observe(len(drafts), num_accepted)
             answer.num_drafted += len(drafts)
@@ -334,6 +335,16 @@ class EngineLoop:
             return []
         return generation.drafts.propose(sequence.token_ids, num_drafts)
 
+    def _guess_cut(self, request: CompletionRequest, plan: PromptPlan) -> list[int]:
+        """Return the tokens cut off the prompt's end, which most completions spell as they were.
+
+        They are checked in the prompt's own step, which then writes the first new token too.
+        """
+        if not request.speculate or not request.max_tokens:
+            return []
+        num_drafts = min(self.parts.max_drafts, plan.room_tokens - 1)
+        return list(plan.cut_token_ids[: max(0, num_drafts)])
+
     def _observe(self, items: Items[WorkItem], elapsed_ms: float) -> None:
         """Let the scheduler and the gates learn what a step takes."""
         num_tokens = sum(len(item.token_ids) for item in items)
@@ -371,6 +382,7 @@ class EngineLoop:
                     arrived_ms=ticket.arrived_ms,
                     ignores_end=request.ignore_eos,
                     deadline_ms=ticket.deadline_ms,
+                    drafts=self._guess_cut(request, plan),
                 )
             )
             generations[self._num_sequences] = parts.factory.make(request, plan, session, index)
