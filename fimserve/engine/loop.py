@@ -280,18 +280,35 @@ class EngineLoop:
         self.parts.runner.copy_blocks(self.parts.kv.take_copies())
         slots = [self._slot_of(item) for item in behind]
         next_launched = self.parts.runner.launch_behind(launched, behind, slots)
-        return None if next_launched is None else Ahead(behind, next_launched, [])
+        if next_launched is None:
+            return None
+        for item in behind:
+            self._answer_of(item).session.gate.let_pass(self._step_cost.draft_share)
+        return Ahead(behind, next_launched, [])
 
     def _goes_on_plainly(self, item: WorkItem) -> bool:
-        """Return whether a sequence writes its best score now and goes on without a guess."""
+        """Return whether a sequence writes its best score now and has no guess to go on with."""
         answer = self._by_sequence.get(item.sequence.seq_id)
-        if answer is None:
+        if answer is None or item.drafts:
             return False
         generation = answer.generations[item.sequence.seq_id]
         if not generation.takes_best or generation.num_left < 2:
             return False
-        has_guesses = generation.drafts is not None and self.parts.max_drafts > 0
-        return not (has_guesses and answer.session.gate.would_allow(self._step_cost.draft_share))
+        return not self._has_guess(answer, generation, item.sequence)
+
+    def _has_guess(self, answer: Answer, generation: Generation, sequence: Sequence) -> bool:
+        """Return whether something can be guessed before the step on its way is read.
+
+        If so the next step waits for it, to check guesses behind its token. A guess that this very
+        token would call up is found one step later.
+        """
+        # One token is on its way, and the last one that may follow needs no guess.
+        num_drafts = min(self.parts.max_drafts, generation.num_left - 2)
+        if generation.drafts is None or num_drafts <= 0:
+            return False
+        if not answer.session.gate.would_allow(self._step_cost.draft_share):
+            return False
+        return bool(generation.drafts.propose(sequence.token_ids, num_drafts))
 
     def _is_right(self, ahead: Ahead) -> bool:
         """Return whether a step launched ahead computes what would be planned, or more.
