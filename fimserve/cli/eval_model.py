@@ -176,7 +176,7 @@ def _hash_rendered(
     kept, removed = prompt.prefix, b""
     if index is not None:
         parts = parts.with_lf()
-        kept, removed = cut(parts.prefix, renderer.encoder, index)
+        kept, removed, _ = cut(parts.prefix, renderer.encoder, index)
     ids = renderer.render(replace(parts, prefix=kept), prompt.order).token_ids
     if len(ids) + len(removed) + prompt.max_tokens > max_context_tokens:
         return None  # the engine cuts such a prompt, by a rule that is its own affair

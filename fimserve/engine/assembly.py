@@ -28,6 +28,7 @@ from fimserve.engine.runner import Runner
 from fimserve.engine.scheduler import Scheduler, SchedulerSettings
 from fimserve.engine.session_book import SessionBook
 from fimserve.engine.settings import MIB, EngineSettings, EngineSettingsError
+from fimserve.engine.step_buckets import MAX_SEQUENCES
 from fimserve.models import (
     BrokenCheckpoint,
     KvPool,
@@ -173,10 +174,12 @@ class Assembly:
             eos_token_ids=loaded.eos_token_ids,
             can_heal=self._factory.can_heal,
         )
+        runner = self._make_runner()
         scheduler_settings = SchedulerSettings(
             max_step_tokens=settings.max_step_tokens,
             max_sequences=settings.max_sequences,
             max_waiting=settings.max_waiting,
+            max_scores=MAX_SEQUENCES if runner.launches_ahead else settings.max_step_tokens,
         )
         return EngineLoop(
             LoopParts(
@@ -186,7 +189,7 @@ class Assembly:
                 factory=self._factory,
                 kv=kv,
                 scheduler=Scheduler(scheduler_settings, kv, DeadlinePolicy()),
-                runner=self._make_runner(),
+                runner=runner,
                 adapters=self._adapters,
                 sessions=SessionBook(settings.session_memory_mib * MIB),
                 max_drafts=settings.max_drafts,

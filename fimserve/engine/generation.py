@@ -107,12 +107,11 @@ class Generation:
             A token id, maybe an end token.
         """
         limits = self.limits
-        allowed = self.healer.allowed()
         bans_end = limits.ignore_eos or self.num_new < limits.min_tokens
         banned = tuple(i for i in limits.stop_token_ids if i < len(scores)) if bans_end else ()
-        if allowed is None and self.sampler.takes_best and best not in banned:
-            return best
-        return self.sampler.choose(scores, self.num_written, allowed, banned)
+        if self.sampler.takes_best and best not in banned and self.healer.allows(best):
+            return best  # the scores stay where they are
+        return self.sampler.choose(scores, self.num_written, self.healer.allowed(), banned)
 
     def accept(self, token_id: int, scores: Tensor) -> bool:
         """Take a chosen token in; return whether it became part of the completion.

@@ -27,8 +27,9 @@ from fimserve.prompt import TextEncoder
 TAIL_CHARS = 64
 """Text looked at: more than the longest token of almost any tokenizer."""
 MAX_CUT_TOKENS = 4
-"""Tokens taken back at most: each may cost a step of the model. More are never needed in code;
-a run of letters without sense is what they would be spent on."""
+"""Tokens taken back at most: where they are not spelt again as they were, each may cost a step of
+the model. More are never needed in code; a run of letters without sense is what they would be spent
+on."""
 
 _UTF8_BYTES = [byte for byte in range(0xF5) if byte not in (0xC0, 0xC1)]
 _WORD_END = re.compile(r"\w")
@@ -42,6 +43,9 @@ class Cut(NamedTuple):
     """Text that the prompt shows."""
     removed: bytes
     """Bytes that the first tokens written must spell; whole characters."""
+    token_ids: tuple[int, ...] = ()
+    """Tokens that these bytes were, a guess of how they will be spelt; none where they begin inside
+    of one."""
 
 
 def cut(text: str, encoder: TextEncoder, index: HealingIndex) -> Cut:
@@ -77,7 +81,11 @@ def cut(text: str, encoder: TextEncoder, index: HealingIndex) -> Cut:
     while start > 0 and (_is_inside_char(tail_bytes[start]) or tail_bytes[start - 1] == 0x0D):
         start -= 1
     removed = tail_bytes[start:]
-    return Cut(text[: len(text) - len(removed.decode())], removed)
+    while sum(map(len, tokens[num_kept:])) < len(removed):
+        num_kept -= 1
+    is_whole = sum(map(len, tokens[num_kept:])) == len(removed)
+    kept = text[: len(text) - len(removed.decode())]
+    return Cut(kept, removed, tuple(token_ids[num_kept:]) if is_whole else ())
 
 
 def rest_of_word(prefix: str, suffix: str) -> bytes:
@@ -158,6 +166,10 @@ class HealingIndex:
             ids.extend(self._find_equal(remaining[:length]))
         return ids
 
+    def holds(self, token_id: int, token: bytes) -> bool:
+        """Return whether a token, of which the bytes are known, may be chosen at all."""
+        return token_id in self._find_equal(token)
+
     def _find_range(self, start_bytes: bytes) -> tuple[int, int]:
         """Return where the tokens with a start lie."""
         size = len(start_bytes)
@@ -201,6 +213,19 @@ class Healer:
         if not self._remaining:
             return None
         return self._index.allowed(self._remaining, self._rest_of_word)
+
+    def allows(self, token_id: int) -> bool:
+        """Return whether the next token may be this one, without listing all that it may be."""
+        remaining = self._remaining
+        if not remaining:
+            return True
+        token = self._token_bytes(token_id)
+        if token.startswith(remaining):
+            rest = self._rest_of_word
+            agrees = not (rest and token.startswith(remaining + rest))
+        else:
+            agrees = remaining.startswith(token)
+        return agrees and self._index.holds(token_id, token)
 
     def accept(self, token_id: int) -> bool:
         """Note the next token and return whether it is new: more than the removed bytes."""

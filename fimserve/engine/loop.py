@@ -26,7 +26,8 @@ from fimserve.engine.generation_factory import GenerationFactory
 from fimserve.engine.graph_runner import GraphRunner
 from fimserve.engine.kv_manager import CacheKey, KvManager
 from fimserve.engine.launched import Launched
-from fimserve.engine.planner import Planner
+from fimserve.engine.planner import Planner, PromptPlan
+from fimserve.engine.request import CompletionRequest
 from fimserve.engine.runner import Runner
 from fimserve.engine.scheduler import Scheduler, WorkItem
 from fimserve.engine.sequence import Sequence
@@ -258,7 +259,7 @@ class EngineLoop:
             is_right = place < len(drafts) and token_id == drafts[place]
             if generation.finish is not None or not is_right:
                 break
-        if drafts:
+        if drafts and not item.is_prefill:  # those behind a prompt are no guesses of new text
             num_accepted = sum(1 for w, d in zip(written, drafts, strict=False) if w == d)
             answer.session.gate.observe(len(drafts), num_accepted)
             answer.num_drafted += len(drafts)
@@ -279,18 +280,35 @@ class EngineLoop:
         self.parts.runner.copy_blocks(self.parts.kv.take_copies())
         slots = [self._slot_of(item) for item in behind]
         next_launched = self.parts.runner.launch_behind(launched, behind, slots)
-        return None if next_launched is None else Ahead(behind, next_launched, [])
+        if next_launched is None:
+            return None
+        for item in behind:
+            self._answer_of(item).session.gate.let_pass(self._step_cost.draft_share)
+        return Ahead(behind, next_launched, [])
 
     def _goes_on_plainly(self, item: WorkItem) -> bool:
-        """Return whether a sequence writes its best score now and goes on without a guess."""
+        """Return whether a sequence writes its best score now and has no guess to go on with."""
         answer = self._by_sequence.get(item.sequence.seq_id)
-        if answer is None:
+        if answer is None or item.drafts:
             return False
         generation = answer.generations[item.sequence.seq_id]
         if not generation.takes_best or generation.num_left < 2:
             return False
-        has_guesses = generation.drafts is not None and self.parts.max_drafts > 0
-        return not (has_guesses and answer.session.gate.would_allow(self._step_cost.draft_share))
+        return not self._has_guess(answer, generation, item.sequence)
+
+    def _has_guess(self, answer: Answer, generation: Generation, sequence: Sequence) -> bool:
+        """Return whether something can be guessed before the step on its way is read.
+
+        If so the next step waits for it, to check guesses behind its token. A guess that this very
+        token would call up is found one step later.
+        """
+        # One token is on its way, and the last one that may follow needs no guess.
+        num_drafts = min(self.parts.max_drafts, generation.num_left - 2)
+        if generation.drafts is None or num_drafts <= 0:
+            return False
+        if not answer.session.gate.would_allow(self._step_cost.draft_share):
+            return False
+        return bool(generation.drafts.propose(sequence.token_ids, num_drafts))
 
     def _is_right(self, ahead: Ahead) -> bool:
         """Return whether a step launched ahead computes what would be planned, or more.
@@ -334,6 +352,16 @@ class EngineLoop:
             return []
         return generation.drafts.propose(sequence.token_ids, num_drafts)
 
+    def _guess_cut(self, request: CompletionRequest, plan: PromptPlan) -> list[int]:
+        """Return the tokens cut off the prompt's end, which most completions spell as they were.
+
+        They are checked in the prompt's own step, which then writes the first new token too.
+        """
+        if not request.speculate or not request.max_tokens:
+            return []
+        num_drafts = min(self.parts.max_drafts, plan.room_tokens - 1)
+        return list(plan.cut_token_ids[: max(0, num_drafts)])
+
     def _observe(self, items: Items[WorkItem], elapsed_ms: float) -> None:
         """Let the scheduler and the gates learn what a step takes."""
         num_tokens = sum(len(item.token_ids) for item in items)
@@ -371,6 +399,7 @@ class EngineLoop:
                     arrived_ms=ticket.arrived_ms,
                     ignores_end=request.ignore_eos,
                     deadline_ms=ticket.deadline_ms,
+                    drafts=self._guess_cut(request, plan),
                 )
             )
             generations[self._num_sequences] = parts.factory.make(request, plan, session, index)

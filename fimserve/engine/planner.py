@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from fimserve.engine.anchor import Anchor
 from fimserve.engine.errors import InvalidRequest
-from fimserve.engine.healing import Cut, HealingIndex, cut
+from fimserve.engine.healing import MAX_CUT_TOKENS, Cut, HealingIndex, cut
 from fimserve.engine.language import language_of
 from fimserve.engine.multiline import wants_block
 from fimserve.engine.request import CompletionRequest
@@ -58,6 +58,8 @@ class PromptPlan:
     """Texts that do the same, the request's own included."""
     room_tokens: int
     """Most tokens that the context holds behind the prompt."""
+    cut_token_ids: tuple[int, ...] = ()
+    """Tokens that the removed bytes were, a guess of what is written first; none where unknown."""
 
 
 class Planner:
@@ -102,20 +104,21 @@ class Planner:
         """
         is_multiline = _is_multiline(request)
         if request.order == "auto" and request.suffix is not None:
-            prompt, removed = self._render_cheapest(request, session, count_cached)
+            prompt, cut_off = self._render_cheapest(request, session, count_cached)
         else:
-            prompt, removed = self._render(request, self._choose_order(request), session)
+            prompt, cut_off = self._render(request, self._choose_order(request), session)
         # Nothing at all before the cursor: in training, a document follows an end token.
         token_ids = prompt.token_ids or (self._renderer.end_token_id,)
         return PromptPlan(
             token_ids=token_ids,
-            removed=removed,
+            removed=cut_off.removed,
             is_multiline=is_multiline,
             stop_token_ids=(
                 prompt.stop_token_ids | self._facts.eos_token_ids | request.stop_token_ids
             ),
             stop_strings=(*request.stop, *prompt.stop_strings),
             room_tokens=self._facts.max_context_tokens - len(token_ids),
+            cut_token_ids=cut_off.token_ids,
         )
 
     def _render_cheapest(
@@ -123,7 +126,7 @@ class Planner:
         request: CompletionRequest,
         session: Session,
         count_cached: Callable[[Sequence[int]], int],
-    ) -> tuple[RenderedPrompt, bytes]:
+    ) -> tuple[RenderedPrompt, Cut]:
         """Return the prompt in the trained order that leaves least to compute.
 
         Ties go to the checkpoint's own order, and from prefix-suffix-middle to middle-increment
@@ -134,40 +137,43 @@ class Planner:
         trials: list[_Trial] = []
         for order in sorted(map(Order, names), key=lambda order: order != preferred):
             trial_session = replace(session)
-            prompt, removed = self._render(request, order, trial_session)
+            prompt, cut_off = self._render(request, order, trial_session)
             num_computed = len(prompt.token_ids) - count_cached(prompt.token_ids)
-            trials.append(_Trial(num_computed, prompt, removed, trial_session.anchor))
+            trials.append(_Trial(num_computed, prompt, cut_off, trial_session.anchor))
         best = min(trials, key=lambda trial: trial.num_computed)
         for trial in trials:
             is_anchored = trial.prompt.order is Order.MIDDLE_INCREMENT
             if is_anchored and trial.prompt.token_ids == best.prompt.token_ids:
                 best = trial
         session.anchor = best.anchor
-        return best.prompt, best.removed
+        return best.prompt, best.cut_off
 
     def _render(
         self, request: CompletionRequest, order: Order | None, session: Session
-    ) -> tuple[RenderedPrompt, bytes]:
-        """Return the prompt, and the bytes before the cursor that it leaves to be chosen anew."""
-        parts, removed = self._cut_parts(request, order, session)
+    ) -> tuple[RenderedPrompt, Cut]:
+        """Return the prompt, and what before the cursor it leaves to be chosen anew."""
+        parts, cut_off = self._cut_parts(request, order, session)
         # The answer gets the room it asks for, but never more than half of the context.
         context = self._facts.max_context_tokens
-        room = max(context - request.max_tokens - len(removed), context - context // 2)
-        budget = min(room, self._max_prompt_tokens)
+        room = max(context - request.max_tokens - len(cut_off.removed), context - context // 2)
+        # What is cut off is guessed in the prompt's last step, which is to hold both. Always as
+        # much, or the prompts of two keystrokes would be cut at different places.
+        max_cut = MAX_CUT_TOKENS if self._heals(request) else 0
+        budget = min(room, self._max_prompt_tokens - max_cut)
         try:
-            return self._renderer.render(parts, order, budget, session.tokens), removed
+            return self._renderer.render(parts, order, budget, session.tokens), cut_off
         except PromptError as error:
             raise InvalidRequest(str(error)) from error
 
     def _cut_parts(
         self, request: CompletionRequest, order: Order | None, session: Session
-    ) -> tuple[PromptParts, bytes]:
+    ) -> tuple[PromptParts, Cut]:
         """Return the parts with an anchor where the order has one, and what was cut off them.
 
         A prompt that only fills the cache is cut too: the request it is meant for will be.
         """
         parts = _make_parts(request)
-        is_healed = request.heal and self._facts.can_heal
+        is_healed = self._heals(request)
         if is_healed:
             parts = parts.with_lf()
 
@@ -178,8 +184,11 @@ class Planner:
 
         if order is Order.MIDDLE_INCREMENT:
             return _anchor_parts(parts, session, cut_or_keep)
-        kept, removed = cut_or_keep(parts.prefix)
-        return replace(parts, prefix=kept), removed
+        cut_off = cut_or_keep(parts.prefix)
+        return replace(parts, prefix=cut_off.kept), cut_off
+
+    def _heals(self, request: CompletionRequest) -> bool:
+        return request.heal and self._facts.can_heal
 
     def _choose_order(self, request: CompletionRequest) -> Order | None:
         """Return the order asked for, else the checkpoint's; None = the family's default."""
@@ -207,7 +216,7 @@ class _Trial(NamedTuple):
 
     num_computed: int
     prompt: RenderedPrompt
-    removed: bytes
+    cut_off: Cut
     anchor: Anchor | None
 
 
@@ -234,7 +243,7 @@ def _make_parts(request: CompletionRequest) -> PromptParts:
 
 def _anchor_parts(
     parts: PromptParts, session: Session, cut_or_keep: Callable[[str], Cut]
-) -> tuple[PromptParts, bytes]:
+) -> tuple[PromptParts, Cut]:
     """Split the prefix at the session's anchor, or move the anchor to the cursor.
 
     A new anchor lies before the token that is cut off: the next prompt, where that token is part of
@@ -243,11 +252,11 @@ def _anchor_parts(
     suffix = parts.suffix or ""
     increment = session.anchor.increment_to(parts.prefix, suffix) if session.anchor else None
     if session.anchor is None or not increment:
-        kept, removed = cut_or_keep(parts.prefix)
-        session.anchor = Anchor(kept, suffix)
-        return replace(parts, prefix=kept), removed
-    kept, removed = cut_or_keep(increment)
-    return replace(parts, prefix=session.anchor.prefix, increment=kept), removed
+        cut_off = cut_or_keep(parts.prefix)
+        session.anchor = Anchor(cut_off.kept, suffix)
+        return replace(parts, prefix=cut_off.kept), cut_off
+    cut_off = cut_or_keep(increment)
+    return replace(parts, prefix=session.anchor.prefix, increment=cut_off.kept), cut_off
 
 
 def _without_surrogates(text: str) -> str:

@@ -44,6 +44,9 @@ class SchedulerSettings:
     """Sequences that hold blocks at the same time; never more than a step has tokens."""
     max_waiting: int = 256
     """Sequences that may wait."""
+    max_scores: int = 256
+    """Tokens of a step behind which scores are wanted, before guesses end; each sequence gets its
+    own score all the same."""
 
 
 class Scheduler:
@@ -161,7 +164,8 @@ class Scheduler:
             num_right += 1
         sequence.num_computed = item.start + len(item.token_ids) - len(item.drafts) + num_right
         sequence.token_ids += written
-        sequence.drafts = []
+        if item.ends_prompt:
+            sequence.drafts = []
         if item.is_prefill:
             self._kv.publish(item.lease, sequence.token_ids[: sequence.num_computed])
 
@@ -247,7 +251,8 @@ class Scheduler:
     def _plan_decodes(self, plan: StepPlan) -> None:
         """Plan a token of each running completion, and guesses while the budget lasts."""
         decoding = self.decoding
-        num_spare = self._settings.max_step_tokens - len(decoding)
+        most = min(self._settings.max_step_tokens, self._settings.max_scores)
+        num_spare = max(0, most - len(decoding))
         if self._waiting or len(decoding) < len(self._running):
             num_spare = min(num_spare // 2, self._settings.max_step_tokens // GUESSES_SHARE)
         for sequence in decoding:
@@ -291,8 +296,22 @@ class Scheduler:
             start = sequence.num_computed
             tokens = sequence.token_ids[start : start + budget - num_planned]
             num_planned += len(tokens)
-            plan.items.append(_make_item(sequence, tokens, [], is_prefill=True))
+            drafts = self._fit_guess(sequence, start + len(tokens), budget - num_planned, plan)
+            num_planned += len(drafts)
+            plan.items.append(_make_item(sequence, tokens + drafts, drafts, is_prefill=True))
         return num_planned
+
+    def _fit_guess(self, sequence: Sequence, end: int, budget: int, plan: StepPlan) -> list[int]:
+        """Return what is guessed behind a piece of a prompt, where it is the last piece.
+
+        It has to find free blocks: nobody loses theirs to a guess.
+        """
+        assert sequence.lease is not None
+        if end < len(sequence.token_ids) or not sequence.drafts:
+            return []
+        num_spare = min(budget, self._settings.max_scores - plan.num_scores - 1)
+        drafts = sequence.drafts[: max(0, num_spare)]
+        return drafts if self._kv.reserve(sequence.lease, end + len(drafts)) else []
 
     # --- places and blocks ------------------------------------------------------------------------
 

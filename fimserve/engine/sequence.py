@@ -44,7 +44,7 @@ class Sequence:
     num_cached: int = 0
     """Tokens that the cache had when it began."""
     drafts: list[int] = field(default_factory=list)
-    """Guesses of what follows, to be checked in the next step."""
+    """Guesses of what follows, to be checked in the next step, or in that of the prompt's end."""
     num_preemptions: int = 0
     """How often it lost its blocks to others."""
     ignores_end: bool = False

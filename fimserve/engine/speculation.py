@@ -100,6 +100,15 @@ class SpeculationGate:
         self.num_skipped += 1
         return False
 
+    def let_pass(self, cost_share: float) -> None:
+        """Count a chance that nobody could take; one that is allowed stays so.
+
+        Args:
+            cost_share: As in `allows`.
+        """
+        if not self.would_allow(cost_share):
+            self.num_skipped += 1
+
     def would_allow(self, cost_share: float) -> bool:
         """Return what `allows` would, counting nothing."""
         return self.accepted_share > MIN_GAIN * cost_share or self.num_skipped >= PROBE_STEPS

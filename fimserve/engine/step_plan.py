@@ -43,3 +43,8 @@ class StepPlan:
     def num_tokens(self) -> int:
         """Tokens to compute."""
         return sum(len(item.token_ids) for item in self.items)
+
+    @property
+    def num_scores(self) -> int:
+        """Tokens among them behind which scores are wanted."""
+        return sum(item.num_logits for item in self.items)

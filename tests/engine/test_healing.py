@@ -84,7 +84,7 @@ def up_to(text: str) -> str:
 
 @given(st.text(alphabet="a v=\n\r\tößé数😀", max_size=200))
 def test_both_pieces_make_up_the_text(text: str) -> None:
-    kept, removed = cut(text, ENCODER, INDEX)
+    kept, removed, _ = cut(text, ENCODER, INDEX)
     assert kept + removed.decode() == text
     assert bool(removed) == bool(text)
     assert not kept.endswith("\r")
@@ -112,7 +112,7 @@ def test_the_cut_is_a_safe_boundary_and_whole_characters(text: str, removed: str
 
 def test_a_tokenizer_that_writes_blanks_of_its_own_is_left_alone() -> None:
     encoder = TextEncoder.from_json(sentencepiece_json({}))
-    assert cut_with(encoder, "return run") == ("return run", b"")
+    assert cut_with(encoder, "return run") == Cut("return run", b"")
 
 
 def test_a_tokenizer_that_changes_text_is_left_alone() -> None:
@@ -121,7 +121,7 @@ def test_a_tokenizer_that_changes_text_is_left_alone() -> None:
 
     lossy.normalizer = normalizers.Lowercase()
     encoder = TextEncoder.from_json(lossy.to_str())
-    assert cut_with(encoder, "return X") == ("return X", b"")
+    assert cut_with(encoder, "return X") == Cut("return X", b"")
     assert cut_with(encoder, "return x").removed == b" x"
 
 
@@ -178,6 +178,22 @@ def test_a_token_that_goes_on_with_the_rest_of_the_word_is_left_out(
         if not rest or not tokens[token_id].startswith(whole)
     ]
     assert list(index.allowed(remaining.encode(), rest.encode())) == expected
+
+
+@given(
+    TOKENS,
+    st.binary(max_size=5) | st.text("ab ", max_size=3).map(str.encode),
+    st.text("ab", max_size=2).map(str.encode),
+)
+@settings(max_examples=300)
+def test_a_token_is_allowed_where_it_is_among_those_allowed(
+    tokens: list[bytes], remaining: bytes, rest: bytes
+) -> None:
+    index = HealingIndex(tokens.__getitem__, len(tokens) * 3 // 4, {1, 5})
+    healer = Healer(index, tokens.__getitem__, remaining, rest)
+    allowed = healer.allowed()
+    for token_id in range(len(tokens)):
+        assert healer.allows(token_id) == (allowed is None or token_id in allowed)
 
 
 @given(st.text("aelruv =\nößé数😀", min_size=1, max_size=20), st.text("aelruv", max_size=4))

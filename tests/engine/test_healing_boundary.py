@@ -82,7 +82,7 @@ def test_words_operators_and_indentation_are_taken_back_whole(
 def test_the_cut_is_whole_characters_and_bounded(
     encoder: TextEncoder, index: HealingIndex, text: str
 ) -> None:
-    kept, removed = cut(text, encoder, index)
+    kept, removed, _ = cut(text, encoder, index)
     assert kept + removed.decode() == text
     assert removed
     assert len(encoder.encode(removed.decode())) <= MAX_CUT_TOKENS + 4

@@ -219,6 +219,44 @@ def test_guesses_never_take_the_last_token_from_a_prompt() -> None:
     assert hand.is_finished(waiting)
 
 
+# --- guesses behind a prompt ---------------------------------------------------------------------
+
+
+def test_what_is_guessed_behind_a_prompt_is_checked_in_its_last_piece() -> None:
+    hand = HandScheduler()
+    sequence = hand.add(prompt_of(1, 40), max_tokens=6)
+    right = write_alone(LOCAL, prompt_of(1, 40), 6)
+    sequence.drafts = [*right[:2], (right[2] + 1) % NUM_TOKENS]
+    assert sizes(hand.step()) == {1: 32}
+    (item,) = hand.step().items
+    assert item.token_ids == prompt_of(1, 40)[32:] + item.drafts
+    assert (len(item.drafts), item.num_logits, item.is_prefill) == (3, 4, True)
+    assert sequence.token_ids[40:] == right[:3]
+    assert sequence.num_computed == 42
+    assert hand.finish() == 3
+    assert hand.written[1] == right
+
+
+def test_a_guess_behind_a_prompt_takes_only_room_that_is_free() -> None:
+    full = HandScheduler(settings=small(max_step_tokens=16))
+    full.add(prompt_of(1, 16)).drafts = [1, 2, 3]
+    assert not full.step().items[0].drafts
+    scarce = HandScheduler(num_blocks=2)
+    scarce.add(prompt_of(1, 8), max_tokens=0, key=SESSION)
+    scarce.step()
+    scarce.add([*prompt_of(1, 8)], max_tokens=0).drafts = [1, 2, 3]
+    assert not scarce.step().items[0].drafts
+    scarce.finish()
+
+
+def test_no_more_is_guessed_than_there_are_scores() -> None:
+    hand = HandScheduler(settings=small(max_scores=6), guess=lambda _: [1] * 6)
+    for first in range(1, 4):
+        hand.add(prompt_of(first, 2), max_tokens=30).drafts = [1, 1]
+    assert [item.num_logits for item in hand.step().items] == [3, 3, 1]
+    assert hand.step().num_scores == 6
+
+
 # --- places and memory ---------------------------------------------------------------------------
 
 
