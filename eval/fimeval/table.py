@@ -48,11 +48,13 @@ def build_result_table(result: Result) -> Table:
 
 def build_check_table(task: Task, checks: Sequence[ReferenceCheck]) -> Table:
     """Return one row per rule and slice: score of the references and of the empty string."""
-    table = Table(title=f"{task.name} {task.subset}: the scorer's own test", box=box.SIMPLE_HEAD)
+    table = Table(
+        title=f"{task.name} {task.subset}: the scorer's own test", box=box.SIMPLE_HEAD, padding=0
+    )
     for name in ("rule", "slice"):
         table.add_column(name, no_wrap=True)
     for name in ("rows", "cut by rule", "references %", "empty string %", "verdict"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", min_width=6)
     for check in checks:
         table.add_row(
             check.rule,

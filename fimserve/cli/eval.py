@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["app", "build_swebench", "compare", "score", "trim"]
+__all__ = ["app", "build_swebench", "compare", "repo", "score", "trim"]
 
 app = typer.Typer(
     help="Score completions on a benchmark: generate, score, report.",
@@ -144,6 +144,92 @@ _add_task("safim", "Score a block, control or API file of SAFIM, by match or exe
 _add_task("cceval", "Score CrossCodeEval as published: left to right, retrieval as comments.")
 _add_task("cceval-fim", "Score CrossCodeEval as infilling: both sides, retrieval as snippets.")
 _add_task("swebench-infill", "Score the lines that upstream fixes add, hidden in the fixed file.")
+
+
+@app.command("repo")
+def repo(
+    repository: Annotated[
+        list[Path] | None,
+        typer.Option(help="Git clone, bare or not; again for several.", file_okay=False),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Benchmark file that was made of a repository earlier.")
+    ] = None,
+    revision: Annotated[str, typer.Option(help="Branch, tag or commit.")] = "HEAD",
+    languages: Annotated[
+        str | None, typer.Option(help="Comma-separated, such as python,go. Default: all.")
+    ] = None,
+    kinds: Annotated[
+        str | None, typer.Option(help="Comma-separated, such as call,function. Default: all.")
+    ] = None,
+    per_kind: Annotated[int, typer.Option(min=1, help="Spans of each kind.")] = 50,
+    sample_seed: Annotated[int, typer.Option(min=0, help="Decides which spans.")] = 0,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Leave out paths such as 'tests/*'; again for more."),
+    ] = None,
+    skip_generated: Annotated[
+        bool,
+        typer.Option(
+            "--skip-generated", help="Leave out what looks vendored, generated or like data."
+        ),
+    ] = False,
+    snippet_tokens: Annotated[
+        int, typer.Option(min=0, help="Budget of snippets of other files, found as at a cursor.")
+    ] = 0,
+    model: Model = "embedded",
+    url: Url = None,
+    limit: Limit = None,
+    order: Order = None,
+    output: Output = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Directory that gets the result line. Default: none.")
+    ] = None,
+    seed: Seed = 0,
+    check_references: Check = False,
+    as_json: AsJson = False,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    as_served: AsServed = False,
+    heal: Heal = True,
+    trim: Trim = True,
+) -> None:
+    """Score a model on your own repositories: spans of them, mined by kind.
+
+    The rows are kept under runs/eval and made again only for another commit or other options.
+    """
+    from fimserve.cli.eval_model import Serving
+    from fimserve.cli.eval_repository import RepositoryOptions, run_repository
+    from fimserve.cli.evaluation import EvalOptions
+
+    asked = RepositoryOptions(
+        repositories=tuple(repository or ()),
+        revision=revision,
+        languages=languages,
+        kinds=kinds,
+        per_kind=per_kind,
+        sample_seed=sample_seed,
+        exclude=tuple(exclude or ()),
+        skip_generated=skip_generated,
+        snippet_tokens=snippet_tokens,
+    )
+    options = EvalOptions(
+        data=data or Path(),
+        model=model,
+        url=url,
+        limit=limit,
+        order=order,
+        output=output,
+        results=results,
+        seed=seed,
+        execute=False,
+        as_json=as_json,
+        device=device,
+        dtype=dtype,
+        serving=Serving("served" if as_served else "own", heal, trim),
+        publishes=False,
+    )
+    run_repository(data, asked, options, check_references)
 
 
 @app.command()

@@ -1,12 +1,14 @@
 """`fimserve eval build-swebench`: infilling rows from SWE-bench instances and clones."""
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 
-from fimeval.swebench import Skipped, build_rows, read_instances, write_rows
+from fimeval.data_file import write_data_file
+from fimeval.swebench import Skipped, build_rows, read_instances
 from fimserve.cli.evaluation import explain_failures
 from fimserve.cli.failure import UsageFailure
 
@@ -34,11 +36,11 @@ def run_build(instances: Path, clones: Path, output: Path, split: str) -> None:
     with explain_failures():
         found = read_instances(instances)
         rows = (
-            row
+            asdict(row)
             for one in track(found, "instances", console=console)
             for row in build_rows([one], clones, split, skipped.append)
         )
-        count = write_rows(output, rows)
+        count = write_data_file(output, rows)
     for reason, number in Counter(one.reason for one in skipped).most_common():
         console.print(f"no row: {number} x {reason}")
     print(f"{count} rows of {len(found)} instances: {output}")

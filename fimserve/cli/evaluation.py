@@ -61,6 +61,8 @@ class EvalOptions:
     device: str
     dtype: str
     serving: Serving
+    publishes: bool = True
+    """Whether the result line goes to eval/results where nobody says so."""
 
 
 def run_task(name: str, options: EvalOptions, is_check: bool) -> None:
@@ -82,7 +84,7 @@ def run_task(name: str, options: EvalOptions, is_check: bool) -> None:
         console = Console(stderr=options.as_json)
         console.print(build_result_table(result))
         console.print(f"run: {path.parent}", soft_wrap=True)
-        _publish(result, options.results or _find_results(options.limit), options.as_json)
+        _publish(result, options.results or _find_results(options), options.as_json)
 
 
 def run_scoring(
@@ -223,8 +225,9 @@ def _publish(result: Result, results: Path | None, as_json: bool) -> None:
         print(json.dumps(line))
 
 
-def _find_results(limit: int | None) -> Path | None:
-    return PUBLISHED_RESULTS if limit is None and PUBLISHED_RESULTS.is_dir() else None
+def _find_results(options: EvalOptions) -> Path | None:
+    is_whole = options.publishes and options.limit is None
+    return PUBLISHED_RESULTS if is_whole and PUBLISHED_RESULTS.is_dir() else None
 
 
 def _find_output(task: Task, identity: ModelIdentity) -> Path:
