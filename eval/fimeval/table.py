@@ -19,8 +19,9 @@ from fimeval.task import Task
 def build_result_table(result: Result) -> Table:
     """Return one row per rule, slice and language, in per cent; fits 80 columns."""
     settings = result.settings
+    adapter = "" if settings.adapter is None else f" with adapter {settings.adapter}"
     table = Table(
-        title=f"{settings.task} {settings.subset}, {settings.model}",
+        title=f"{settings.task} {settings.subset}, {settings.model}{adapter}",
         caption=_describe_run(result),
         caption_justify="left",
         box=box.SIMPLE_HEAD,

@@ -80,6 +80,15 @@ Heal = Annotated[
     bool,
     typer.Option(help="Heal the token that the cursor splits, as served; not with --url."),
 ]
+Adapter = Annotated[
+    Path | None,
+    typer.Option(
+        help="Directory of a LoRA adapter over the model, such as runs/train/NAME/adapter; "
+        "at --url the adapter's name is the --model.",
+        file_okay=False,
+        exists=True,
+    ),
+]
 Trim = Annotated[
     bool, typer.Option(help="Trim answers, as served; only with --as-served, not with --url.")
 ]
@@ -106,6 +115,7 @@ def _add_task(name: str, help_text: str) -> None:
         as_served: AsServed = False,
         heal: Heal = True,
         trim: Trim = True,
+        adapter: Adapter = None,
     ) -> None:
         from fimserve.cli.eval_model import Serving
         from fimserve.cli.evaluation import EvalOptions, run_task
@@ -124,6 +134,7 @@ def _add_task(name: str, help_text: str) -> None:
             device=device,
             dtype=dtype,
             serving=Serving("served" if as_served else "own", heal, trim),
+            adapter=adapter,
         )
         run_task(name, options, check_references)
 
@@ -193,6 +204,7 @@ def repo(
     as_served: AsServed = False,
     heal: Heal = True,
     trim: Trim = True,
+    adapter: Adapter = None,
 ) -> None:
     """Score a model on your own repositories: spans of them, mined by kind.
 
@@ -228,6 +240,7 @@ def repo(
         dtype=dtype,
         serving=Serving("served" if as_served else "own", heal, trim),
         publishes=False,
+        adapter=adapter,
     )
     run_repository(data, asked, options, check_references)
 
