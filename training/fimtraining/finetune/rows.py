@@ -53,12 +53,32 @@ class RowCounts:
     orders: dict[str, int]
 
 
-def hash_rows(recipe: TrainRecipe, data_sha256: str, tokenizer_sha256: str) -> str:
-    """Return what names the rows of a recipe: they are a pure function of these."""
+def hash_rows(
+    recipe: TrainRecipe,
+    data_sha256: str,
+    tokenizer_sha256: str,
+    orders: Mapping[Order, float] | None = None,
+) -> str:
+    """Return what names the rows of a recipe: they are a pure function of these.
+
+    Args:
+        recipe: The run.
+        data_sha256: Hash of the spans.
+        tokenizer_sha256: Hash of the tokenizer.
+        orders: Weights of orders where the recipe leaves them to the base.
+
+    Returns:
+        The name.
+    """
     kept = recipe.model_dump(
-        mode="json", exclude={"name", "base", "lora", "optimiser", "quantise", "sharding"}
+        mode="json",
+        exclude={
+            *("name", "base", "lora", "optimiser", "quantise", "sharding"),
+            *("rows_per_pass", "gradient_checkpointing", "save_every", "validate_every"),
+        },
     )
-    text = json.dumps([kept, data_sha256, tokenizer_sha256], sort_keys=True)
+    weights = {order.value: weight for order, weight in (orders or {}).items()}
+    text = json.dumps([kept, data_sha256, tokenizer_sha256, weights], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
