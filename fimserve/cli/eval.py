@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["app", "build_swebench", "compare", "repo", "score", "trim"]
+__all__ = ["app", "build_swebench", "compare", "judge_swebench", "repo", "score", "trim"]
 
 app = typer.Typer(
     help="Score completions on a benchmark: generate, score, report.",
@@ -303,6 +303,26 @@ def build_swebench(
     from fimserve.cli.eval_swebench import run_build
 
     run_build(instances, clones, output, split)
+
+
+@app.command("test-swebench")
+def judge_swebench(
+    file: Annotated[Path, typer.Argument(help="generations.jsonl of a run of swebench-infill.")],
+    instances: Annotated[
+        Path, typer.Option(help="SWE-bench instances that the rows were built from.")
+    ],
+    data: Annotated[
+        Path | None, typer.Option(help="Benchmark file. Default: where generation found it.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Instances at a time.")] = 4,
+    timeout_s: Annotated[int, typer.Option(min=1, help="Of the tests of one instance.")] = 1800,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Run the instances' own tests on the answers; needs Docker and the swebench package."""
+    from fimserve.cli.eval_swebench import run_swebench_tests
+
+    run_swebench_tests(file, instances, data, workers, timeout_s, seed, as_json)
 
 
 @app.command()
