@@ -132,3 +132,12 @@ def test_a_directory_without_spans_is_refused(tmp_path: Path) -> None:
     (tmp_path / "train-0.parquet").write_bytes(b"nothing")
     with pytest.raises(SpansError, match="cannot be read"):
         MinedSpans(tmp_path, "train")
+
+
+def test_signals_are_read_and_name_the_rows_that_depend_on_them(tmp_path: Path) -> None:
+    plain = MinedSpans(write_tiny_spans(tmp_path / "plain"), "train")
+    told = MinedSpans(write_tiny_spans(tmp_path / "told", refusal={"call": 0.75}), "train")
+    assert plain.refusal == {}
+    assert told.refusal == {"call": 0.75}
+    assert plain.sha256 == told.sha256
+    assert plain.signals_sha256 != told.signals_sha256

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from fimserve.prompt import Order, Renderer, Snippet
 from fimtraining.finetune.examples import TrainingExample, make_training_example
-from fimtraining.finetune.recipe import TrainRecipe
+from fimtraining.finetune.recipe import RecipeError, TrainRecipe
 from fimtraining.finetune.sampler import Plan
 from fimtraining.finetune.spans import MinedSpans
 
@@ -158,6 +158,7 @@ class _RowMaker:
             self._recipe.seed,
             # A guess of how many examples a run has; only pacing looks at it.
             length=self._num_rows * max(1, self._recipe.row_tokens // 600),
+            refusal=self._spans.refusal,
         )
         pending: list[TrainingExample] = []
         size = made = 0
@@ -166,7 +167,7 @@ class _RowMaker:
             if example is None:
                 self._num_too_long += 1
                 if self._num_too_long > 1000 + 20 * self._num_examples:
-                    raise ValueError(
+                    raise RecipeError(
                         f"nearly every middle has more than {self._recipe.max_middle_tokens} "
                         "tokens; raise max_middle_tokens"
                     )

@@ -158,7 +158,10 @@ def _prepare(
     shelf = rows or out / "rows"
 
     def make(name: str, found: MinedSpans, num_rows: int) -> tuple[datasets.Dataset, RowCounts]:
-        key = hash_rows(recipe, found.sha256, base.tokenizer_sha256, orders)
+        mixture = recipe.mixture
+        has_signals = mixture.by_hardness or mixture.by_refusal or mixture.pacing != "none"
+        data_sha256 = found.signals_sha256 if has_signals else found.sha256
+        key = hash_rows(recipe, data_sha256, base.tokenizer_sha256, orders)
         with show(f"{name} rows", num_rows) as on_progress:
             return prepare_rows(
                 shelf / f"{name}-{num_rows}-{key}",
