@@ -111,7 +111,7 @@ def train(
     checkpoint = _open_run(recipe, out, resume)
     prepared = _prepare(recipe, data, out, show, rows)
     arguments = _make_arguments(recipe, out, prepared.validation_rows is not None, report_to)
-    model = _make_model(recipe, prepared.plan.base, arguments.device)
+    model = make_model(recipe, prepared.plan.base, arguments.device)
     trainer = RowTrainer(
         model=model,
         args=arguments,
@@ -218,7 +218,7 @@ def _make_arguments(
         lr_scheduler_kwargs={"num_decay_steps": math.ceil(schedule.decay_share * recipe.steps)},
         bf16=has_gpu,
         use_cpu=not has_gpu,
-        use_liger_kernel=has_gpu and _has_liger(),
+        use_liger_kernel=has_gpu and has_liger(),
         fsdp="full_shard auto_wrap" if recipe.sharding == "fsdp" else "",
         logging_steps=max(1, min(10, recipe.steps // 20)),
         logging_first_step=True,
@@ -240,7 +240,17 @@ def _make_arguments(
     )
 
 
-def _make_model(recipe: TrainRecipe, base: Base, device: torch.device) -> PeftModel:
+def make_model(recipe: TrainRecipe, base: Base, device: torch.device) -> PeftModel:
+    """Return a base with a fresh adapter over it.
+
+    Args:
+        recipe: The run.
+        base: From open_base.
+        device: Where training runs.
+
+    Returns:
+        The model; only the adapter is trained.
+    """
     transformers.set_seed(recipe.seed)
     model = load_base(base, recipe, device)
     if recipe.quantise == "4bit":
@@ -319,7 +329,8 @@ def _find_commit() -> str | None:
     return done.stdout.strip() or None
 
 
-def _has_liger() -> bool:
+def has_liger() -> bool:
+    """Return whether Liger's kernels are installed."""
     try:
         import liger_kernel  # noqa: F401
     except ImportError:
