@@ -19,7 +19,7 @@ def write_tiny_spans(
     kinds: tuple[str, ...] = KINDS,
     refusal: Mapping[str, float] = MappingProxyType({}),
 ) -> Path:
-    """Write one shard per split.
+    """Write one file per split, where the miner puts the file of a repository.
 
     Args:
         directory: Where the data set lies.
@@ -33,13 +33,13 @@ def write_tiny_spans(
     """
     for split, count in (("train", num_train), ("validation", num_validation)):
         if count:
-            folder = directory / "data"
+            folder = directory / "data" / split
             folder.mkdir(parents=True, exist_ok=True)
             rows = [_make_row(split, index, kinds[index % len(kinds)]) for index in range(count)]
             for row in rows:
                 row["hardness_telemetry"] = refusal.get(str(row["kind"]))
             table = pa.Table.from_pylist(rows, schema=arrow_schema())
-            pq.write_table(table, folder / f"{split}-00000-of-00001.parquet")
+            pq.write_table(table, folder / "own+name.parquet")
     return directory
 
 

@@ -56,10 +56,10 @@ class MinedSpans:
     """
 
     def __init__(self, directory: Path, split: str) -> None:
-        shards = sorted(directory.rglob(f"{split}-*.parquet"))
+        shards = sorted((directory / "data" / split).glob("*.parquet"))
         if not shards:
             raise SpansError(
-                f"{directory} has no {split}-*.parquet; give what `fimserve mine` wrote"
+                f"{directory} has no data/{split}/*.parquet; give what `fimserve mine` wrote"
             )
         try:
             tables = [pq.read_table(shard, columns=list(COLUMNS)) for shard in shards]
