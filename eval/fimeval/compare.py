@@ -162,7 +162,7 @@ def _find_differences(
     found = []
     for rule in task.rules:
         for part in task.slices:
-            for language in groups:
+            for language in groups if part.by_language else groups[:1]:
                 pairs = [
                     (one, other)
                     for one, other in zip(first, second, strict=True)

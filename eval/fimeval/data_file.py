@@ -8,7 +8,7 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,26 @@ def load_data_file(path: Path, fields: Sequence[str], values: Sequence[str] = ()
     if not rows:
         raise DataFileError(f"{path} holds no rows; a benchmark file has at least one")
     return DataFile(path, hashlib.sha256(raw).hexdigest(), rows)
+
+
+def write_data_file(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write rows as JSON lines, compressed where the name ends in .gz; whole or not at all.
+
+    Args:
+        path: The file.
+        rows: The rows.
+
+    Returns:
+        How many there were.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = path.with_name(f".{path.name}.part")
+    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
+    content = "".join(lines).encode()
+    # mtime=0: the same rows make the same file.
+    written.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
+    written.replace(path)
+    return len(lines)
 
 
 def _decode(path: Path, raw: bytes) -> str:

@@ -39,6 +39,8 @@ class ModelIdentity:
     stopping: Stopping = "own"
     heal: bool | None = None
     trim: bool | None = None
+    adapter: str | None = None
+    adapter_sha256: str | None = None
 
 
 def make_settings(task: Task, model: ModelIdentity) -> RunSettings:
@@ -60,6 +62,8 @@ def make_settings(task: Task, model: ModelIdentity) -> RunSettings:
         stopping=model.stopping,
         heal=model.heal,
         trim=model.trim,
+        adapter=model.adapter,
+        adapter_sha256=model.adapter_sha256,
     )
 
 

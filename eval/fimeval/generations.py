@@ -45,6 +45,9 @@ class RunSettings:
     """Whether the token that the cursor splits is healed; None where a server decides."""
     trim: bool | None = None
     """Whether served answers are trimmed; None where a server decides."""
+    adapter: str | None = None
+    """Name of the LoRA adapter over the model, where one was loaded for the run."""
+    adapter_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,22 @@ def cut_at_markers(text: str, markers: Sequence[str]) -> str:
     return text[: min(ends, default=len(text))]
 
 
+def cut_ahead_of_suffix(text: str, suffix: str) -> str:
+    """Return the text ahead of a line that repeats the first one of the suffix that is not blank.
+
+    It looks at what stands behind the hole, which the model was shown, and never at the reference.
+    """
+    first = next((line for line in suffix.split("\n") if line.strip()), None)
+    if first is None:
+        return text
+    kept = []
+    for line in text.split("\n"):
+        if line == first:
+            break
+        kept.append(line)
+    return "\n".join(kept)
+
+
 def match_exact(completion: str, reference: str) -> float:
     """Return 1.0 where both texts are the same, character by character."""
     return float(completion == reference)

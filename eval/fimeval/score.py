@@ -131,7 +131,7 @@ def estimate_scores(
     scores = []
     for rule in task.rules:
         for part in task.slices:
-            for language in groups:
+            for language in groups if part.by_language else groups[:1]:
                 kept = [r for r in rows if rule.name in r.scores and _is_in(r, part, language)]
                 if kept:
                     estimate = _estimate(kept, rule, settings)

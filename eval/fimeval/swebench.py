@@ -12,7 +12,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -296,23 +296,3 @@ def _diff(before: bytes, after: bytes) -> str:
 def _git(clone: Path, *arguments: str) -> bytes | None:
     done = subprocess.run(["git", "-C", str(clone), *arguments], capture_output=True, check=False)
     return done.stdout if done.returncode == 0 else None
-
-
-def write_rows(path: Path, rows: Iterator[InfillRow]) -> int:
-    """Write rows as JSON lines, compressed where the name ends in .gz; whole or not at all.
-
-    Args:
-        path: The file.
-        rows: The rows.
-
-    Returns:
-        How many there were.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    written = path.with_name(f".{path.name}.part")
-    lines = [json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows]
-    content = "".join(lines).encode()
-    # mtime=0: the same rows make the same file.
-    written.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
-    written.replace(path)
-    return len(lines)

@@ -19,8 +19,9 @@ from fimeval.task import Task
 def build_result_table(result: Result) -> Table:
     """Return one row per rule, slice and language, in per cent; fits 80 columns."""
     settings = result.settings
+    adapter = "" if settings.adapter is None else f" with adapter {settings.adapter}"
     table = Table(
-        title=f"{settings.task} {settings.subset}, {settings.model}",
+        title=f"{settings.task} {settings.subset}, {settings.model}{adapter}",
         caption=_describe_run(result),
         caption_justify="left",
         box=box.SIMPLE_HEAD,
@@ -48,11 +49,13 @@ def build_result_table(result: Result) -> Table:
 
 def build_check_table(task: Task, checks: Sequence[ReferenceCheck]) -> Table:
     """Return one row per rule and slice: score of the references and of the empty string."""
-    table = Table(title=f"{task.name} {task.subset}: the scorer's own test", box=box.SIMPLE_HEAD)
+    table = Table(
+        title=f"{task.name} {task.subset}: the scorer's own test", box=box.SIMPLE_HEAD, padding=0
+    )
     for name in ("rule", "slice"):
         table.add_column(name, no_wrap=True)
     for name in ("rows", "cut by rule", "references %", "empty string %", "verdict"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", min_width=6)
     for check in checks:
         table.add_row(
             check.rule,

@@ -19,6 +19,8 @@ class Slice:
     name: str
     description: str
     keeps: Callable[[Record], bool]
+    by_language: bool = True
+    """Whether each language gets scores on it too, where there are several."""
 
 
 ALL_ROWS = Slice("all", "every row", lambda record: True)

@@ -114,6 +114,18 @@ def latency(
     ] = None,
     peer_model: Annotated[str | None, typer.Option(help="The model's name at --peer.")] = None,
     peer_dialect: Dialect = "openai",
+    adapter: Annotated[
+        Path | None,
+        typer.Option(
+            help="LoRA adapter: serves the model alone, with it, and with it merged in; compares.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    adapter_rank: Annotated[
+        int | None,
+        typer.Option(min=1, max=512, help="The same with an adapter of random numbers."),
+    ] = None,
     n: Annotated[int, typer.Option("--n", min=1, help="Timed requests per scenario.")] = 20,
     tokens: Annotated[
         str, typer.Option(help="Lengths of prompts, prefix and suffix together.")
@@ -146,20 +158,24 @@ def latency(
         servers.append(
             ServerOptions(peer, peer_model, peer_dialect, tokenizer, family, order, keep_alive)
         )
-    run_latency(
-        servers,
-        LatencyOptions(
-            n=n,
-            tokens=tokens,
-            suffix_share=suffix_share,
-            max_tokens=max_tokens,
-            scenarios=scenarios,
-            corpus=corpus,
-            tokenizer=tokenizer,
-            offset_chars=offset_chars,
-        ),
-        output,
+    options = LatencyOptions(
+        n=n,
+        tokens=tokens,
+        suffix_share=suffix_share,
+        max_tokens=max_tokens,
+        scenarios=scenarios,
+        corpus=corpus,
+        tokenizer=tokenizer,
+        offset_chars=offset_chars,
     )
+    if adapter is None and adapter_rank is None:
+        run_latency(servers, options, output)
+        return
+    from fimserve.cli.bench_adapter import run_adapter_latency
+
+    if peer is not None:
+        raise typer.BadParameter("goes without --adapter and --adapter-rank", param_hint="--peer")
+    run_adapter_latency(servers[0], adapter, adapter_rank, options, output)
 
 
 @app.command()

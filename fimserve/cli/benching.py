@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -21,7 +21,6 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 
 from fimeval.bench.chart import check_can_draw, draw_goodput, draw_soak
 from fimeval.bench.editors import TypingHabits
@@ -35,6 +34,7 @@ from fimeval.bench.health_watch import find_listener
 from fimeval.bench.latency import LatencySettings, measure_latency
 from fimeval.bench.latency_report import build_latency_line, build_latency_table
 from fimeval.bench.objective import Objective
+from fimeval.bench.paired import build_paired_table
 from fimeval.bench.scenarios import ScenarioKind
 from fimeval.bench.soak import SoakResult, SoakSettings, run_soak
 from fimeval.bench.soak_report import build_soak_line, build_soak_table
@@ -54,6 +54,7 @@ __all__ = [
     "ServerOptions",
     "SoakOptions",
     "explain_failures",
+    "measure_targets",
     "publish",
     "run_goodput",
     "run_latency",
@@ -164,7 +165,25 @@ def run_latency(
     """Measure latency, print the table and the line.
 
     Args:
-        servers: One server, or two to be compared.
+        servers: One server, or several to be compared with the first.
+        options: What the command line asked for.
+        output: File that gets the line; None keeps none.
+    """
+    names = ("server", "peer")
+    measure_targets(
+        tuple(one.to_target(name) for one, name in zip(servers, names, strict=False)),
+        options,
+        output,
+    )
+
+
+def measure_targets(
+    targets: tuple[Target, ...], options: LatencyOptions, output: Path | None
+) -> None:
+    """Measure servers in turn, print the tables and the line.
+
+    Args:
+        targets: The servers; the others are compared with the first.
         options: What the command line asked for.
         output: File that gets the line; None keeps none.
     """
@@ -178,14 +197,14 @@ def run_latency(
         tokenizer=options.tokenizer,
         offset_chars=options.offset_chars,
     )
-    targets = tuple(
-        server.to_target(name) for server, name in zip(servers, ("server", "peer"), strict=False)
-    )
     with explain_failures(), show_progress("requests") as advance:
-        run, results = _wait_for(measure_latency(targets, settings, advance))
-    line = build_latency_line(run, results, describe_provenance(), find_gpu())
+        run, results, pairs = _wait_for(measure_latency(targets, settings, advance))
+    line = build_latency_line(run, results, pairs, describe_provenance(), find_gpu())
     title = f"latency, {settings.n} requests per row, {settings.max_tokens} new tokens"
-    publish(build_latency_table(title, results), line, output)
+    tables = [build_latency_table(title, results)]
+    if pairs:
+        tables.append(build_paired_table(pairs))
+    publish(Group(*tables), line, output)
 
 
 def run_goodput(
@@ -326,7 +345,7 @@ def _read_scenarios(text: str | None) -> tuple[ScenarioKind, ...]:
         raise UsageFailure(f"--scenarios: {error}; use some of {known}") from None
 
 
-def publish(table: Table, line: dict[str, Any], output: Path | None) -> None:
+def publish(table: RenderableType, line: dict[str, Any], output: Path | None) -> None:
     """Print a table and, last, the JSON line, which is also appended to a file.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["app", "build_swebench", "compare", "score", "trim"]
+__all__ = ["app", "build_swebench", "compare", "judge_swebench", "repo", "score", "trim"]
 
 app = typer.Typer(
     help="Score completions on a benchmark: generate, score, report.",
@@ -80,6 +80,15 @@ Heal = Annotated[
     bool,
     typer.Option(help="Heal the token that the cursor splits, as served; not with --url."),
 ]
+Adapter = Annotated[
+    Path | None,
+    typer.Option(
+        help="Directory of a LoRA adapter over the model, such as runs/train/NAME/adapter; "
+        "at --url the adapter's name is the --model.",
+        file_okay=False,
+        exists=True,
+    ),
+]
 Trim = Annotated[
     bool, typer.Option(help="Trim answers, as served; only with --as-served, not with --url.")
 ]
@@ -106,6 +115,7 @@ def _add_task(name: str, help_text: str) -> None:
         as_served: AsServed = False,
         heal: Heal = True,
         trim: Trim = True,
+        adapter: Adapter = None,
     ) -> None:
         from fimserve.cli.eval_model import Serving
         from fimserve.cli.evaluation import EvalOptions, run_task
@@ -124,6 +134,7 @@ def _add_task(name: str, help_text: str) -> None:
             device=device,
             dtype=dtype,
             serving=Serving("served" if as_served else "own", heal, trim),
+            adapter=adapter,
         )
         run_task(name, options, check_references)
 
@@ -144,6 +155,94 @@ _add_task("safim", "Score a block, control or API file of SAFIM, by match or exe
 _add_task("cceval", "Score CrossCodeEval as published: left to right, retrieval as comments.")
 _add_task("cceval-fim", "Score CrossCodeEval as infilling: both sides, retrieval as snippets.")
 _add_task("swebench-infill", "Score the lines that upstream fixes add, hidden in the fixed file.")
+
+
+@app.command("repo")
+def repo(
+    repository: Annotated[
+        list[Path] | None,
+        typer.Option(help="Git clone, bare or not; again for several.", file_okay=False),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Benchmark file that was made of a repository earlier.")
+    ] = None,
+    revision: Annotated[str, typer.Option(help="Branch, tag or commit.")] = "HEAD",
+    languages: Annotated[
+        str | None, typer.Option(help="Comma-separated, such as python,go. Default: all.")
+    ] = None,
+    kinds: Annotated[
+        str | None, typer.Option(help="Comma-separated, such as call,function. Default: all.")
+    ] = None,
+    per_kind: Annotated[int, typer.Option(min=1, help="Spans of each kind.")] = 50,
+    sample_seed: Annotated[int, typer.Option(min=0, help="Decides which spans.")] = 0,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Leave out paths such as 'tests/*'; again for more."),
+    ] = None,
+    skip_generated: Annotated[
+        bool,
+        typer.Option(
+            "--skip-generated", help="Leave out what looks vendored, generated or like data."
+        ),
+    ] = False,
+    snippet_tokens: Annotated[
+        int, typer.Option(min=0, help="Budget of snippets of other files, found as at a cursor.")
+    ] = 0,
+    model: Model = "embedded",
+    url: Url = None,
+    limit: Limit = None,
+    order: Order = None,
+    output: Output = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Directory that gets the result line. Default: none.")
+    ] = None,
+    seed: Seed = 0,
+    check_references: Check = False,
+    as_json: AsJson = False,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    as_served: AsServed = False,
+    heal: Heal = True,
+    trim: Trim = True,
+    adapter: Adapter = None,
+) -> None:
+    """Score a model on your own repositories: spans of them, mined by kind.
+
+    The rows are kept under runs/eval and made again only for another commit or other options.
+    """
+    from fimserve.cli.eval_model import Serving
+    from fimserve.cli.eval_repository import RepositoryOptions, run_repository
+    from fimserve.cli.evaluation import EvalOptions
+
+    asked = RepositoryOptions(
+        repositories=tuple(repository or ()),
+        revision=revision,
+        languages=languages,
+        kinds=kinds,
+        per_kind=per_kind,
+        sample_seed=sample_seed,
+        exclude=tuple(exclude or ()),
+        skip_generated=skip_generated,
+        snippet_tokens=snippet_tokens,
+    )
+    options = EvalOptions(
+        data=data or Path(),
+        model=model,
+        url=url,
+        limit=limit,
+        order=order,
+        output=output,
+        results=results,
+        seed=seed,
+        execute=False,
+        as_json=as_json,
+        device=device,
+        dtype=dtype,
+        serving=Serving("served" if as_served else "own", heal, trim),
+        publishes=False,
+        adapter=adapter,
+    )
+    run_repository(data, asked, options, check_references)
 
 
 @app.command()
@@ -204,6 +303,26 @@ def build_swebench(
     from fimserve.cli.eval_swebench import run_build
 
     run_build(instances, clones, output, split)
+
+
+@app.command("test-swebench")
+def judge_swebench(
+    file: Annotated[Path, typer.Argument(help="generations.jsonl of a run of swebench-infill.")],
+    instances: Annotated[
+        Path, typer.Option(help="SWE-bench instances that the rows were built from.")
+    ],
+    data: Annotated[
+        Path | None, typer.Option(help="Benchmark file. Default: where generation found it.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Instances at a time.")] = 4,
+    timeout_s: Annotated[int, typer.Option(min=1, help="Of the tests of one instance.")] = 1800,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Run the instances' own tests on the answers; needs Docker and the swebench package."""
+    from fimserve.cli.eval_swebench import run_swebench_tests
+
+    run_swebench_tests(file, instances, data, workers, timeout_s, seed, as_json)
 
 
 @app.command()

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fimeval.completer import Completer, Completion, EvalPrompt, Stopping
@@ -73,7 +74,12 @@ def open_server(url: str, model: str) -> Iterator[EvalModel]:
 
 @contextmanager
 def open_engine(
-    name: str, order: Order | None, device: str, dtype: str, serving: Serving = Serving()
+    name: str,
+    order: Order | None,
+    device: str,
+    dtype: str,
+    serving: Serving = Serving(),
+    adapter: Path | None = None,
 ) -> Iterator[EvalModel]:
     """Load a model into this process.
 
@@ -83,24 +89,31 @@ def open_engine(
         device: auto, cpu, cuda or cuda:N.
         dtype: auto, bf16 or fp32.
         serving: What the engine does besides writing what the model would.
+        adapter: Directory of a LoRA adapter to ask; None asks the model as it is.
 
     Yields:
         EvalModel: It answers greedily and remembers nothing between questions.
 
     Raises:
-        Failure: If the model cannot be loaded or was not trained for the order.
+        Failure: If model or adapter cannot be loaded, or the model was not trained for the order.
     """
-    from fimserve.engine import Engine, make_renderer
+    from fimserve.engine import Engine, EngineError, EngineSettings, make_renderer
     from fimserve.models import ModelError, load_model, resolve_model
 
     try:
         weights_sha256 = hash_weights(resolve_model(name))
         loaded = load_model(name, device, dtype)
         renderer = make_renderer(loaded)
-        engine = Engine(loaded)
+        settings = EngineSettings(adapters=None if adapter is None else adapter.parent)
+        engine = Engine(loaded, settings)
     except ModelError as error:
         raise Failure(str(error)) from None
     with engine:
+        if adapter is not None:
+            try:
+                engine.load_adapter(adapter.name)
+            except (EngineError, ModelError) as error:
+                raise Failure(f"--adapter: {error}") from None
         if order is None and serving.stopping == "own":
             order = Order(loaded.default_order or renderer.format.default_order)
         if order and loaded.orders and order not in loaded.orders:
@@ -116,16 +129,20 @@ def open_engine(
             stopping=serving.stopping,
             heal=serving.heal,
             trim=serving.trims,
+            adapter=adapter.name if adapter else None,
+            adapter_sha256=hash_weights(adapter) if adapter else None,
         )
         index = _make_index(renderer) if serving.heal else None
         yield EvalModel(
             identity,
-            lambda prompt: _ask_engine(engine, prompt, serving),
+            lambda prompt: _ask_engine(engine, prompt, serving, identity.adapter),
             lambda prompt: _hash_rendered(renderer, index, engine.max_context_tokens, prompt),
         )
 
 
-def _ask_engine(engine: "Engine", prompt: EvalPrompt, serving: Serving) -> Completion:
+def _ask_engine(
+    engine: "Engine", prompt: EvalPrompt, serving: Serving, adapter: str | None
+) -> Completion:
     from fimserve.engine import CompletionRequest, EngineError
 
     request = CompletionRequest(
@@ -138,6 +155,7 @@ def _ask_engine(engine: "Engine", prompt: EvalPrompt, serving: Serving) -> Compl
         temperature=0.0,
         order=prompt.order,
         tenant=TENANT,
+        adapter=adapter,
         heal=serving.heal,
         trim=serving.trims,
         priority="background",

@@ -61,6 +61,10 @@ class EvalOptions:
     device: str
     dtype: str
     serving: Serving
+    publishes: bool = True
+    """Whether the result line goes to eval/results where nobody says so."""
+    adapter: Path | None = None
+    """Directory of a LoRA adapter over the model."""
 
 
 def run_task(name: str, options: EvalOptions, is_check: bool) -> None:
@@ -82,7 +86,7 @@ def run_task(name: str, options: EvalOptions, is_check: bool) -> None:
         console = Console(stderr=options.as_json)
         console.print(build_result_table(result))
         console.print(f"run: {path.parent}", soft_wrap=True)
-        _publish(result, options.results or _find_results(options.limit), options.as_json)
+        _publish(result, options.results or _find_results(options), options.as_json)
 
 
 def run_scoring(
@@ -174,8 +178,9 @@ def _generate(task: Task, options: EvalOptions) -> Path:
 def _open_model(options: EvalOptions) -> Iterator[EvalModel]:
     if options.url is None:
         order = _read_order(options.order)
+        adapter = None if options.adapter is None else options.adapter.resolve()
         with open_engine(
-            options.model, order, options.device, options.dtype, options.serving
+            options.model, order, options.device, options.dtype, options.serving, adapter
         ) as model:
             yield model
         return
@@ -183,6 +188,7 @@ def _open_model(options: EvalOptions) -> Iterator[EvalModel]:
         ("--order", options.order, None),
         ("--device", options.device, "auto"),
         ("--dtype", options.dtype, "auto"),
+        ("--adapter", options.adapter, None),
         ("--no-heal", None if options.serving.heal else "", None),
         ("--no-trim", None if options.serving.trim else "", None),
     ):
@@ -223,15 +229,19 @@ def _publish(result: Result, results: Path | None, as_json: bool) -> None:
         print(json.dumps(line))
 
 
-def _find_results(limit: int | None) -> Path | None:
-    return PUBLISHED_RESULTS if limit is None and PUBLISHED_RESULTS.is_dir() else None
+def _find_results(options: EvalOptions) -> Path | None:
+    is_whole = options.publishes and options.limit is None
+    return PUBLISHED_RESULTS if is_whole and PUBLISHED_RESULTS.is_dir() else None
 
 
 def _find_output(task: Task, identity: ModelIdentity) -> Path:
     # Equal settings find their own directory again and continue; others never meet them.
-    settings = json.dumps(asdict(make_settings(task, identity)), sort_keys=True)
-    digest = hashlib.sha256(settings.encode()).hexdigest()[:10]
-    model = re.sub(r"[^\w.-]+", "-", identity.name).strip("-")
+    settings = asdict(make_settings(task, identity))
+    if identity.adapter is None:  # runs without one keep the name they had before there were any
+        del settings["adapter"], settings["adapter_sha256"]
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:10]
+    name = identity.name if identity.adapter is None else f"{identity.name}-{identity.adapter}"
+    model = re.sub(r"[^\w.-]+", "-", name).strip("-")
     return Path("runs/eval") / f"{task.name}-{task.subset}-{model}-{digest}"
 
 

@@ -17,7 +17,7 @@ from fimserve.models.errors import (
     PickleCheckpointRefused,
     UnsupportedModel,
 )
-from fimserve.models.export import export_checkpoint
+from fimserve.models.export import export_checkpoint, merge_adapter
 from fimserve.models.forward_batch import ForwardBatch, Piece, Segment
 from fimserve.models.fused_forward import MAX_LONE_ROWS, FusedForward
 from fimserve.models.gpt_bigcode_config import GptBigCodeConfig
@@ -29,6 +29,7 @@ from fimserve.models.packed_step import PackedStep
 from fimserve.models.precision import Precision
 from fimserve.models.quantise import quantise_checkpoint
 from fimserve.models.qwen2_config import Qwen2Config
+from fimserve.models.random_adapter import write_random_adapter
 from fimserve.models.resolve import resolve_model
 from fimserve.models.starcoder2_config import Starcoder2Config
 
@@ -61,8 +62,10 @@ __all__ = [
     "export_checkpoint",
     "load_model",
     "load_weights",
+    "merge_adapter",
     "quantise_checkpoint",
     "read_adapter",
     "resolve_model",
     "run_aside",
+    "write_random_adapter",
 ]

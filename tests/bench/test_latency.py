@@ -11,6 +11,7 @@ import pytest
 
 from fimeval.bench.latency import WARMUP
 from fimeval.bench.scenarios import ScenarioKind
+from fimserve.models import write_random_adapter
 from support.bench_replies import answer_infill, answer_like_fimserve, answer_openai
 from support.cli import CommandLine, Outcome
 from support.scripted_server import Body, Reply, serve_script
@@ -118,6 +119,11 @@ def test_two_servers_are_asked_the_same_in_turn(fimserve: CommandLine) -> None:
     ]
     assert set(theirs.paths) == {"/infill"}
     assert not any(found["server"]["keeps_alive"] for found in line["servers"])
+    assert [(one["second"], one["scenario"]) for one in line["paired"]] == [
+        ("peer", "cold"),
+        ("peer", "repeat"),
+    ]
+    assert "what is added to the times of server" in outcome.stdout
     assert "…" not in outcome.stdout
 
 
@@ -200,6 +206,10 @@ def test_the_first_request_that_is_not_answered_ends_the_run(fimserve: CommandLi
         (("--n", 0), 2, "--n"),
         (("--order", "mps"), 2, "use one of psm, spm"),
         (("--corpus", "."), 1, "holds no source file"),
+        (("--adapter-rank", 4, "--url", "http://h"), 2, "go without --url"),
+        (("--adapter-rank", 4, "--peer", "http://h"), 2, "goes without --adapter"),
+        (("--adapter-rank", 4, "--adapter", "."), 2, "leave out one"),
+        (("--adapter", "."), 1, "adapter_config.json"),
     ],
 )
 def test_mistakes_are_explained(
@@ -233,6 +243,27 @@ def test_without_an_address_the_own_service_is_started_and_stopped(
     shares = {(s["scenario"], s["order"]): s["cached_share"] for s in found["scenarios"]}
     assert shares["repeat", None] > 0.9
     assert line["torch"]
+
+
+def test_an_adapter_is_measured_unmerged_and_merged(fimserve: CommandLine, tmp_path: Path) -> None:
+    model = write_tiny_checkpoint(tmp_path / "tiny", endless=True)
+    outcome = fimserve(*SHORT, "--model", model, "--scenarios", "cold,repeat", "--adapter-rank", 4)
+    line = last_line(outcome)
+    servers = [found["server"] for found in line["servers"]]
+    assert [server["name"] for server in servers] == ["base", "unmerged", "merged"]
+    assert [server["adapter"] for server in servers] == [None, "random-rank-4", None]
+    assert [server["health"]["model"] for server in servers] == ["tiny", "tiny", "merged"]
+    assert [(one["first"], one["second"], one["scenario"]) for one in line["paired"]] == [
+        ("base", second, scenario)
+        for scenario in ("cold", "repeat")
+        for second in ("unmerged", "merged")
+    ]
+    assert "…" not in outcome.stdout
+    again = fimserve(
+        *SHORT, "--model", model, "--scenarios", "cold",
+        "--adapter", write_random_adapter(model, tmp_path / "ours", rank=2),
+    )  # fmt: skip
+    assert last_line(again)["servers"][1]["server"]["adapter"] == "ours"
 
 
 def test_a_service_that_does_not_start_is_quoted(fimserve: CommandLine) -> None:

@@ -284,6 +284,7 @@ def test_the_scorer_tests_itself_without_a_model(call: Call, data: Path, tmp_pat
         (("--url", "http://h", "--dtype", "fp32"), 2, "--dtype fp32 does not go with --url"),
         (("--url", "http://h", "--no-heal"), 2, "--no-heal does not go with --url"),
         (("--url", "http://h", "--no-trim"), 2, "--no-trim does not go with --url"),
+        (("--url", "http://h", "--adapter", "."), 2, "--adapter . does not go with --url"),
         (("--order", "prefix-first"), 2, "use one of psm, spm, middle-increment"),
         (("--url", "localhost"), 1, "must begin with http"),
         (("--limit", "0"), 2, "--limit"),

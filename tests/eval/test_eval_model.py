@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from fimeval.completer import Completion, EvalPrompt
+from fimeval.provenance import hash_weights
 from fimserve.cli.eval_model import open_engine
+from fimserve.cli.failure import Failure
 from fimserve.engine import CompletionRequest, Engine, make_renderer
 from fimserve.engine.healing import HealingIndex, cut
 from fimserve.models import load_model
 from fimserve.prompt import Order, PromptParts
+from support.tiny_adapter import TARGETS, write_tiny_adapter
 from support.tiny_checkpoint import write_tiny_checkpoint
 
 PROMPT = EvalPrompt("def f(x):\n", "\nprint(f(1))\n", "python", Order.PSM, 8)
@@ -45,6 +48,28 @@ def test_questions_are_greedy_and_end_by_the_models_own_token(
         priority="background",
     )  # fmt: skip
     assert asked == [expected]
+
+
+def test_an_adapter_answers_instead_of_the_model_and_is_named(
+    directory: Path, tmp_path: Path
+) -> None:
+    adapter = write_tiny_adapter(tmp_path / "ours", directory, TARGETS["llama"])
+    texts = {}
+    for asked in (None, adapter):
+        with open_engine(str(directory), None, "cpu", "fp32", adapter=asked) as model:
+            texts[asked] = model.completer(PROMPT).text
+            names = model.identity.adapter, model.identity.adapter_sha256
+            assert names == ((None, None) if asked is None else ("ours", hash_weights(adapter)))
+    assert texts[None] != texts[adapter]
+
+
+def test_a_directory_without_adapter_is_refused(directory: Path, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    with (
+        pytest.raises(Failure, match="--adapter: "),
+        open_engine(str(directory), None, "cpu", "fp32", adapter=tmp_path / "none"),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("order", list(Order))

@@ -3,10 +3,12 @@
 import gzip
 import json
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from fimeval.data_file import write_data_file
 from fimeval.errors import DataFileError
 from fimeval.references import check_references
 from fimeval.swebench import (
@@ -16,10 +18,9 @@ from fimeval.swebench import (
     cut_block,
     find_blocks,
     read_instances,
-    write_rows,
 )
 from fimeval.tasks import load_task
-from support.fim_rows import write_rows as write_json_rows
+from support.fim_rows import write_rows
 from support.shared import shared_file
 
 BEFORE = "def f():\n    return 1\n\n\ndef g():\n    return 2\n"
@@ -118,7 +119,7 @@ def test_a_block_at_the_end_without_line_break() -> None:
 def test_what_was_built_can_be_scored(clone: Path, tmp_path: Path) -> None:
     rows = build_rows([make_instance(clone)], clone.parents[1], "mine", lambda one: None)
     path = tmp_path / "rows.jsonl.gz"
-    assert write_rows(path, rows) == 2
+    assert write_data_file(path, map(asdict, rows)) == 2
     task = load_task("swebench-infill", path)
     assert (task.subset, len(task.records)) == ("mine", 2)
     checks = check_references(task)
@@ -151,7 +152,7 @@ def test_a_blank_middle_is_refused(tmp_path: Path) -> None:
         "prefix": "", "middle": "\n", "suffix": "", "split": "lite",
     }  # fmt: skip
     with pytest.raises(DataFileError, match="the middle is blank"):
-        load_task("swebench-infill", write_json_rows(tmp_path / "d.jsonl", [row]))
+        load_task("swebench-infill", write_rows(tmp_path / "d.jsonl", [row]))
 
 
 @pytest.mark.shared

@@ -1,6 +1,8 @@
 """A mined data set of a few dozen spans, written with the miner's own schema."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,26 +13,33 @@ KINDS = ("call", "function", "class", "random", "loop")
 
 
 def write_tiny_spans(
-    directory: Path, num_train: int = 60, num_validation: int = 10, kinds: tuple[str, ...] = KINDS
+    directory: Path,
+    num_train: int = 60,
+    num_validation: int = 10,
+    kinds: tuple[str, ...] = KINDS,
+    refusal: Mapping[str, float] = MappingProxyType({}),
 ) -> Path:
-    """Write one shard per split.
+    """Write one file per split, where the miner puts the file of a repository.
 
     Args:
         directory: Where the data set lies.
         num_train: Spans to train on.
         num_validation: Spans held out; 0 writes no such split.
         kinds: Kinds that the spans have in turn.
+        refusal: Kind -> share of suggestions that users refused.
 
     Returns:
         The directory.
     """
     for split, count in (("train", num_train), ("validation", num_validation)):
         if count:
-            folder = directory / "data"
+            folder = directory / "data" / split
             folder.mkdir(parents=True, exist_ok=True)
             rows = [_make_row(split, index, kinds[index % len(kinds)]) for index in range(count)]
+            for row in rows:
+                row["hardness_telemetry"] = refusal.get(str(row["kind"]))
             table = pa.Table.from_pylist(rows, schema=arrow_schema())
-            pq.write_table(table, folder / f"{split}-00000-of-00001.parquet")
+            pq.write_table(table, folder / "own+name.parquet")
     return directory
 
 

@@ -43,10 +43,11 @@ def find_git_dir(clone: Path) -> Path:
     """Return the git directory of a clone, which may be bare, checked out, or one level down.
 
     Args:
-        clone: Directory of the clone.
+        clone: Directory of the clone; a further work tree or a submodule names its git directory
+            in a file.
 
     Returns:
-        A directory with HEAD and objects.
+        A directory with HEAD and objects, or one that git finds the objects from.
 
     Raises:
         CloneError: If no git directory is found.
@@ -54,7 +55,18 @@ def find_git_dir(clone: Path) -> Path:
     for candidate in (clone, clone / ".git", clone / "repo", clone / "repo" / ".git"):
         if (candidate / "HEAD").is_file() and (candidate / "objects").is_dir():
             return candidate
+    if (named := _read_git_file(clone / ".git")) is not None:
+        return named
     raise CloneError(f"{clone} holds no git directory; clone the repository there first")
+
+
+def _read_git_file(file: Path) -> Path | None:
+    """Return the git directory that a work tree's `.git` file names, None where there is none."""
+    if not file.is_file():
+        return None
+    head, _, name = file.read_text(encoding="utf-8", errors="replace").strip().partition(": ")
+    directory = file.parent / name
+    return directory if head == "gitdir" and (directory / "HEAD").is_file() else None
 
 
 def _git(git_dir: Path, *arguments: str) -> bytes:

@@ -256,6 +256,22 @@ class BenchClient:
                 "server or correct --url"
             ) from error
 
+    async def load_adapter(self, name: str) -> None:
+        """Let fimserve load a LoRA adapter.
+
+        Args:
+            name: A folder of its adapter directory.
+
+        Raises:
+            CompleterError: If it does not.
+        """
+        try:
+            response = await self._http.post("/v1/adapters", json={"name": name})
+        except httpx.HTTPError as error:
+            raise CompleterError(f"{self.root} cannot be asked for adapters ({error})") from error
+        if response.status_code != HTTPStatus.OK:
+            raise CompleterError(f"{self.root} loads no adapter {name}: {shorten(response.text)}")
+
     async def fetch_health(self) -> JsonObject | None:
         """Return what `GET /health` says, or None where it says nothing that is JSON."""
         try:

@@ -9,10 +9,12 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from fimeval.bench.answer import Answer
 from fimeval.bench.client import BenchClient, check_done
 from fimeval.bench.latency_report import LatencyRun, ScenarioResult, TargetResult, summarise
+from fimeval.bench.paired import PairedScenario, pair
 from fimeval.bench.question import DEFAULT_MAX_TOKENS, CursorText, Question
 from fimeval.bench.scenarios import (
     Scenario,
@@ -58,7 +60,7 @@ Advance = Callable[[int], None]
 
 async def measure_latency(
     targets: tuple[Target, ...], settings: LatencySettings, advance: Advance
-) -> tuple[LatencyRun, tuple[TargetResult, ...]]:
+) -> tuple[LatencyRun, tuple[TargetResult, ...], tuple[PairedScenario, ...]]:
     """Run every scenario against every server.
 
     Fails with EvalError where a server cannot be started, reached or used, and with the first
@@ -70,7 +72,8 @@ async def measure_latency(
         advance: Called after each request.
 
     Returns:
-        What exactly was asked, and what it took.
+        What exactly was asked, what it took, and what each further server adds to the first one's
+        times.
     """
     text = join_text(load_source_files(settings.corpus))
     offset_chars = settings.offset_chars
@@ -99,6 +102,7 @@ async def measure_latency(
             for target, scenario in jobs
         ]
         by_target = tuple(_collect(target, results) for target in opened)
+        pairs = _pair_all(opened, results)
     run = LatencyRun(
         n=settings.n,
         warmup=WARMUP,
@@ -109,18 +113,46 @@ async def measure_latency(
         offset_chars=offset_chars,
         prompts_sha256=hash_prompts(scenarios),
     )
-    return run, by_target
+    return run, by_target, pairs
 
 
-def _collect(target: OpenTarget, results: list[tuple[OpenTarget, ScenarioResult]]) -> TargetResult:
+class _Measured(NamedTuple):
+    """One scenario on one server."""
+
+    scenario: Scenario
+    result: ScenarioResult
+    answers: list[Answer]
+
+
+def _collect(target: OpenTarget, results: list[tuple[OpenTarget, _Measured]]) -> TargetResult:
     return TargetResult(
-        target.describe(), tuple(result for owner, result in results if owner is target)
+        target.describe(), tuple(one.result for owner, one in results if owner is target)
+    )
+
+
+def _pair_all(
+    opened: tuple[OpenTarget, ...], results: list[tuple[OpenTarget, _Measured]]
+) -> tuple[PairedScenario, ...]:
+    """Return the pairs of every scenario that the first server and another one were asked."""
+    first = opened[0]
+    ours = {id(one.scenario): one for owner, one in results if owner is first}
+    return tuple(
+        pair(
+            first.target.name,
+            owner.target.name,
+            one.result.label,
+            one.result.tokens,
+            ours[id(one.scenario)].answers,
+            one.answers,
+        )
+        for owner, one in results
+        if owner is not first and id(one.scenario) in ours
     )
 
 
 async def _run_scenario(
     scenario: Scenario, client: BenchClient, advance: Callable[[], None]
-) -> ScenarioResult:
+) -> _Measured:
     *streamed, last = scenario.questions
     answers: list[Answer] = []
     for index, planned in enumerate(streamed):
@@ -134,7 +166,7 @@ async def _run_scenario(
     cached_share = await _find_cached_share(client, last, timed)
     for _ in range(1 + bool(scenario.left)):
         advance()
-    return summarise(scenario, timed, cached_share)
+    return _Measured(scenario, summarise(scenario, timed, cached_share), timed)
 
 
 def _accept(planned: Question, answers: list[Answer]) -> Question:

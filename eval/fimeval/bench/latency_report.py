@@ -12,6 +12,7 @@ from rich import box
 from rich.table import Table
 
 from fimeval.bench.answer import Answer
+from fimeval.bench.paired import PairedScenario
 from fimeval.bench.percentiles import (
     PERCENTILES,
     Percentiles,
@@ -145,13 +146,18 @@ def build_latency_table(title: str, results: Sequence[TargetResult]) -> Table:
 
 
 def build_latency_line(
-    run: LatencyRun, results: Sequence[TargetResult], provenance: Provenance, gpu: Gpu
+    run: LatencyRun,
+    results: Sequence[TargetResult],
+    pairs: Sequence[PairedScenario],
+    provenance: Provenance,
+    gpu: Gpu,
 ) -> dict[str, Any]:
     """Return the JSON line of a run.
 
     Args:
         run: What was asked for.
         results: What was found.
+        pairs: What further servers add to the first one's times.
         provenance: The machine and checkout of the measurement.
         gpu: The machine's graphics cards.
 
@@ -164,6 +170,7 @@ def build_latency_line(
         "warmup": run.warmup,
         "n": run.n,
         "servers": [asdict(result) for result in results],
+        "paired": [asdict(one) for one in pairs],
     }
     return build_line(BENCH, provenance, gpu, is_own, content)
 
@@ -201,8 +208,9 @@ def _describe_server(result: TargetResult) -> str:
         "ignore_eos": "told by ignore_eos",
         "min_tokens": "told by min_tokens",
     }
+    adapter = f" with adapter {server['adapter']}" if server["adapter"] else ""
     return (
-        f"{server['name']}: {server['dialect']} at {server['url'] or 'its own server'}, "
+        f"{server['name']}: {server['dialect']} at {server['url'] or 'its own server'}{adapter}, "
         f"{told[server['length_control']]}, {num_short} short answers"
     )
 

@@ -42,6 +42,8 @@ class Target:
     """Prompt format for `openai-ids`; None tells it by the tokenizer's markers."""
     order: Order | None = None
     """Order of the prompt where a scenario names none; None leaves it to the server."""
+    adapter: Path | None = None
+    """Directory of a LoRA adapter that the own service loads and is asked for."""
     keeps_alive: bool = True
     """Whether connections are used again; llama.cpp's server of 2026 breaks one in three."""
 
@@ -64,6 +66,7 @@ class OpenTarget:
             "url": target.url,
             "dialect": target.dialect,
             "model": target.model,
+            "adapter": target.adapter.name if target.adapter else None,
             "order": self.client.order,
             "keeps_alive": target.keeps_alive,
             "length_control": abilities.length_control,
@@ -72,6 +75,8 @@ class OpenTarget:
             "health": {key: told[key] for key in HEALTH_KEYS if key in told},
         }
 
+
+ADAPTERS_VARIABLE = "FIMSERVE_ENGINE_ADAPTERS"
 
 HEALTH_KEYS = ("service", "version", "model", "device", "threads", "dtype", "commit")
 
@@ -107,15 +112,25 @@ async def open_target(target: Target) -> AsyncIterator[OpenTarget]:
     dialect = make_dialect(target)
     async with AsyncExitStack() as stack:
         if target.url is None:
-            # The own service has but one model, whatever its name.
-            url = stack.enter_context(run_own_server(target.model or "embedded"))
-            client = BenchClient(url, dialect, keeps_alive=target.keeps_alive)
+            # The own service has but one model, whatever its name; adapters have theirs.
+            adapter = target.adapter
+            url = stack.enter_context(
+                run_own_server(target.model or "embedded", _make_environment(adapter))
+            )
+            name = adapter.name if adapter else None
+            client = BenchClient(url, dialect, name, keeps_alive=target.keeps_alive)
         else:
             client = BenchClient(target.url, dialect, target.model, keeps_alive=target.keeps_alive)
         await stack.enter_async_context(client)
+        if target.url is None and target.adapter is not None:
+            await client.load_adapter(target.adapter.name)
         client.abilities = await probe_server(client)
         client.order = _check_order(target.order, client)
         yield OpenTarget(target, client, await client.fetch_health())
+
+
+def _make_environment(adapter: Path | None) -> dict[str, str]:
+    return {} if adapter is None else {ADAPTERS_VARIABLE: str(adapter.resolve().parent)}
 
 
 def _check_order(order: Order | None, client: BenchClient) -> Order | None:

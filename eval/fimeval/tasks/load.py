@@ -9,6 +9,7 @@ from fimeval.task import Task, take_first_rows
 from fimeval.tasks.crosscodeeval import load_cceval, load_cceval_fim
 from fimeval.tasks.humaneval_infilling import load_humaneval_infilling
 from fimeval.tasks.random_cursor import load_random_cursor
+from fimeval.tasks.repository import load_repository
 from fimeval.tasks.safim import load_safim
 from fimeval.tasks.santacoder_fim import load_santacoder_fim
 from fimeval.tasks.swebench_infill import load_swebench_infill
@@ -18,6 +19,7 @@ _LOADERS: Mapping[str, Callable[[Path], Task]] = MappingProxyType(
         "humaneval-infilling": load_humaneval_infilling,
         "santacoder-fim": load_santacoder_fim,
         "random-cursor": load_random_cursor,
+        "repo": load_repository,
         "safim": load_safim,
         "cceval": load_cceval,
         "cceval-fim": load_cceval_fim,

@@ -9,8 +9,9 @@ the few repositories make wide intervals, as they should.
 from pathlib import Path
 
 from fimeval.data_file import DataRow, load_data_file
+from fimeval.line_slices import LINE_SLICES
 from fimeval.records import Record, RowKey
-from fimeval.rules import Rule, match_exact
+from fimeval.rules import Rule, cut_ahead_of_suffix, match_exact
 from fimeval.similarity import (
     find_edit_similarity,
     find_identifier_f1,
@@ -24,23 +25,7 @@ VALUES = ("num_lines", "pure_insertion")
 
 MAX_TOKENS = 256
 
-LINE_BUCKETS = ((1, 1), (2, 5), (6, 10), (11, None))
-"""Lines that are not blank; the buckets of the online metrics."""
-
 NUM_PUBLISHED_ROWS = {"lite": 315, "verified": 654, "multilingual": 866}
-
-
-def _cut_to_own_lines(text: str, row: Record) -> str:
-    """Cut where the answer begins to repeat the line that stands behind the hole."""
-    first = next((line for line in row.suffix.split("\n") if line.strip()), None)
-    if first is None:
-        return text
-    kept = []
-    for line in text.split("\n"):
-        if line == first:
-            break
-        kept.append(line)
-    return "\n".join(kept)
 
 
 def _identifier_f1(text: str, row: Record) -> float:
@@ -59,26 +44,12 @@ RULES = (
     Rule(
         "lines-ahead-of-suffix",
         "cut at a line that repeats the first one behind the hole; then as lines",
-        lambda text, row: match_lines(_cut_to_own_lines(text, row), row.reference),
+        lambda text, row: match_lines(cut_ahead_of_suffix(text, row.suffix), row.reference),
         can_match=lambda row: bool(
-            match_lines(_cut_to_own_lines(row.reference, row), row.reference)
+            match_lines(cut_ahead_of_suffix(row.reference, row.suffix), row.reference)
         ),
     ),
 )
-
-
-def count_lines(text: str) -> int:
-    """Return how many lines are not blank."""
-    return sum(1 for line in text.split("\n") if line.strip())
-
-
-def _make_bucket(low: int, high: int | None) -> Slice:
-    name = f"{low}" if high == low else f"{low}-{high}" if high else f">{low - 1}"
-    return Slice(
-        f"lines {name}",
-        f"rows whose answer has {name} lines that are not blank",
-        lambda row: low <= count_lines(row.reference) <= (high or count_lines(row.reference)),
-    )
 
 
 def load_swebench_infill(path: Path) -> Task:
@@ -111,7 +82,7 @@ def load_swebench_infill(path: Path) -> Task:
                 "rows whose fix removed no line at that place",
                 lambda row: row.key.task_id in insertions,
             ),
-            *(_make_bucket(low, high) for low, high in LINE_BUCKETS),
+            *LINE_SLICES,
         ),
         max_tokens=MAX_TOKENS,
         num_published_rows=sum(NUM_PUBLISHED_ROWS.get(split, 0) for split in splits),

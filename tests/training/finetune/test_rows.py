@@ -1,5 +1,6 @@
 """Rows of a run: whole examples, labels on the middle, context by regime, the same again."""
 
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from fimtraining.finetune.examples import find_orders
 from fimtraining.finetune.recipe import TrainRecipe
 from fimtraining.finetune.rows import IGNORED, RowCounts, hash_rows, prepare_rows
 from fimtraining.finetune.spans import MinedSpans, SpansError
+from support.mined import MineDesk
 from support.tiny_checkpoint import write_tiny_checkpoint
 from support.tiny_spans import write_tiny_spans
 
@@ -127,8 +129,28 @@ def test_orders_are_those_of_the_recipe_or_of_the_base(tmp_path: Path) -> None:
 
 
 def test_a_directory_without_spans_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SpansError, match=r"has no train-\*\.parquet"):
+    with pytest.raises(SpansError, match=r"has no data/train/\*\.parquet"):
         MinedSpans(tmp_path, "train")
-    (tmp_path / "train-0.parquet").write_bytes(b"nothing")
+    (tmp_path / "data" / "train").mkdir(parents=True)
+    (tmp_path / "data" / "train" / "a.parquet").write_bytes(b"nothing")
     with pytest.raises(SpansError, match="cannot be read"):
         MinedSpans(tmp_path, "train")
+
+
+def test_signals_are_read_and_name_the_rows_that_depend_on_them(tmp_path: Path) -> None:
+    plain = MinedSpans(write_tiny_spans(tmp_path / "plain"), "train")
+    told = MinedSpans(write_tiny_spans(tmp_path / "told", refusal={"call": 0.75}), "train")
+    assert plain.refusal == {}
+    assert told.refusal == {"call": 0.75}
+    assert plain.sha256 == told.sha256
+    assert plain.signals_sha256 != told.signals_sha256
+
+
+def test_what_the_miner_wrote_is_read(tmp_path: Path) -> None:
+    desk = MineDesk(tmp_path)
+    desk.mine()
+    counts = Counter(row["split"] for row in desk.rows())
+    for split in ("train", "validation"):
+        spans = MinedSpans(desk.out, split)
+        assert len(spans) == counts[split] > 0
+        assert spans[0].middle

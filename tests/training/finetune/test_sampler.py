@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fimtraining.finetune.recipe import Mixture
-from fimtraining.finetune.sampler import Plan, find_pace, find_shares
+from fimtraining.finetune.sampler import Plan, find_pace, find_shares, weigh_by_refusal
 
 KINDS = np.array(["call"] * 100 + ["loop"] * 100 + ["random"] * 100)
 HARDNESS = np.tile(np.arange(100) / 100, 3)
@@ -66,3 +66,22 @@ def test_pacing_draws_one_end_first(hard_first: bool) -> None:
     first, last = HARDNESS[drawn[:2000]].mean(), HARDNESS[drawn[-2000:]].mean()
     assert last == pytest.approx(0.495, abs=0.01)
     assert first > 0.8 if hard_first else first < 0.2
+
+
+def test_refused_kinds_come_more_often_and_random_ones_as_often() -> None:
+    kinds = {"call": 1.0, "loop": 1.0, "random": 2.0}
+    assert weigh_by_refusal(kinds, {}, 0.0) == kinds
+    whole = weigh_by_refusal(kinds, {"call": 0.9, "loop": 0.3}, 1.0)
+    assert whole == pytest.approx({"call": 1.5, "loop": 0.5, "random": 2.0})
+    half = weigh_by_refusal(kinds, {"call": 0.9, "loop": 0.3}, 0.5)
+    assert half == pytest.approx({"call": 1.25, "loop": 0.75, "random": 2.0})
+    unknown = weigh_by_refusal(kinds, {"call": 0.9}, 1.0)  # the other counts as the mean
+    assert unknown == pytest.approx(kinds)
+    with pytest.raises(ValueError, match="--from-telemetry"):
+        weigh_by_refusal(kinds, {}, 0.5)
+
+
+def test_a_plan_leans_towards_what_users_refuse() -> None:
+    mixture = Mixture(kinds={"call": 1, "loop": 1, "random": 2}, by_refusal=1.0)
+    plan = Plan(KINDS, HARDNESS, mixture, 0, 1000, {"call": 0.9, "loop": 0.3})
+    assert plan.shares == pytest.approx({"call": 0.375, "loop": 0.125, "random": 0.5})

@@ -83,6 +83,14 @@ A LoRA adapter for fill-in-the-middle completion over `{recipe.base}`, trained b
 
 ## Use
 
-`fimserve serve --model {recipe.base} --adapter {recipe.name}=DIRECTORY`
+Put this directory under the name `{recipe.name}` into a directory of adapters, and ask for that
+name as the model:
+
+```
+fimserve serve --model {recipe.base} --adapters ADAPTERS
+curl -d '{{"name": "{recipe.name}"}}' http://127.0.0.1:8111/v1/adapters
+```
+
+Scores without a server: `fimserve eval TASK --model {recipe.base} --adapter DIRECTORY`.
 """
     path.write_text(text, encoding="utf-8")

@@ -44,6 +44,10 @@ class Mixture(_Part):
     """Kind -> weight. A kind without spans in the data gives its weight to the others."""
     by_hardness: float = Field(default=0.0, ge=0.0, le=1.0)
     """0: spans of a kind are equally likely; 1: in proportion to their hardness."""
+    by_refusal: float = Field(default=0.0, ge=0.0, le=1.0)
+    """0: the weights of `kinds` as they are; 1: the kinds but `random` share what they have
+    together in proportion to weight times the share of suggestions that users refused, as mined
+    with `--from-telemetry`. A kind that was never shown counts as the mean of the others."""
     pacing: Literal["none", "linear", "root", "log", "step"] = "none"
     """How the share of each kind's spans that may be drawn grows over the run, easy ones first."""
     pacing_start: float = Field(default=0.2, gt=0.0, le=1.0)

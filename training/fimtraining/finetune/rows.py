@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from fimserve.prompt import Order, Renderer, Snippet
 from fimtraining.finetune.examples import TrainingExample, make_training_example
-from fimtraining.finetune.recipe import TrainRecipe
+from fimtraining.finetune.recipe import RecipeError, TrainRecipe
 from fimtraining.finetune.sampler import Plan
 from fimtraining.finetune.spans import MinedSpans
 
@@ -53,12 +53,32 @@ class RowCounts:
     orders: dict[str, int]
 
 
-def hash_rows(recipe: TrainRecipe, data_sha256: str, tokenizer_sha256: str) -> str:
-    """Return what names the rows of a recipe: they are a pure function of these."""
+def hash_rows(
+    recipe: TrainRecipe,
+    data_sha256: str,
+    tokenizer_sha256: str,
+    orders: Mapping[Order, float] | None = None,
+) -> str:
+    """Return what names the rows of a recipe: they are a pure function of these.
+
+    Args:
+        recipe: The run.
+        data_sha256: Hash of the spans.
+        tokenizer_sha256: Hash of the tokenizer.
+        orders: Weights of orders where the recipe leaves them to the base.
+
+    Returns:
+        The name.
+    """
     kept = recipe.model_dump(
-        mode="json", exclude={"name", "base", "lora", "optimiser", "quantise", "sharding"}
+        mode="json",
+        exclude={
+            *("name", "base", "lora", "optimiser", "quantise", "sharding"),
+            *("rows_per_pass", "gradient_checkpointing", "save_every", "validate_every"),
+        },
     )
-    text = json.dumps([kept, data_sha256, tokenizer_sha256], sort_keys=True)
+    weights = {order.value: weight for order, weight in (orders or {}).items()}
+    text = json.dumps([kept, data_sha256, tokenizer_sha256, weights], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -138,6 +158,7 @@ class _RowMaker:
             self._recipe.seed,
             # A guess of how many examples a run has; only pacing looks at it.
             length=self._num_rows * max(1, self._recipe.row_tokens // 600),
+            refusal=self._spans.refusal,
         )
         pending: list[TrainingExample] = []
         size = made = 0
@@ -146,7 +167,7 @@ class _RowMaker:
             if example is None:
                 self._num_too_long += 1
                 if self._num_too_long > 1000 + 20 * self._num_examples:
-                    raise ValueError(
+                    raise RecipeError(
                         f"nearly every middle has more than {self._recipe.max_middle_tokens} "
                         "tokens; raise max_middle_tokens"
                     )

@@ -64,6 +64,7 @@ def plan_run(
     data: Path,
     out: Path,
     show: Callable[[str, int], Any] = lambda name, total: _silent(),
+    rows: Path | None = None,
 ) -> RunPlan:
     """Prepare the rows of a run and say what they are made of; loads no weights.
 
@@ -72,11 +73,12 @@ def plan_run(
         data: Output of `fimserve mine`.
         out: Directory of the run.
         show: (what, total) -> a context manager that gives a function of the number done.
+        rows: Directory of rows that several runs share; None keeps them in the run's own.
 
     Returns:
         The plan.
     """
-    return _prepare(recipe, data, out, show).plan
+    return _prepare(recipe, data, out, show, rows).plan
 
 
 def train(
@@ -87,6 +89,7 @@ def train(
     merge: bool = False,
     report_to: tuple[str, ...] = ("tensorboard",),
     show: Callable[[str, int], Any] = lambda name, total: _silent(),
+    rows: Path | None = None,
 ) -> Path:
     """Run a recipe; every process of a distributed run calls this.
 
@@ -100,14 +103,15 @@ def train(
         merge: Also write the base with the adapter added to its weights.
         report_to: Names that transformers reports to: tensorboard, wandb.
         show: (what, total) -> a context manager that gives a function of the number done.
+        rows: Directory of rows that several runs share; None keeps them in the run's own.
 
     Returns:
         The adapter's directory.
     """
     checkpoint = _open_run(recipe, out, resume)
-    prepared = _prepare(recipe, data, out, show)
+    prepared = _prepare(recipe, data, out, show, rows)
     arguments = _make_arguments(recipe, out, prepared.validation_rows is not None, report_to)
-    model = _make_model(recipe, prepared.plan.base, arguments.device)
+    model = make_model(recipe, prepared.plan.base, arguments.device)
     trainer = RowTrainer(
         model=model,
         args=arguments,
@@ -142,17 +146,25 @@ def _open_run(recipe: TrainRecipe, out: Path, resume: bool) -> Path | None:
 
 
 def _prepare(
-    recipe: TrainRecipe, data: Path, out: Path, show: Callable[[str, int], Any]
+    recipe: TrainRecipe,
+    data: Path,
+    out: Path,
+    show: Callable[[str, int], Any],
+    rows: Path | None = None,
 ) -> _Prepared:
     base = open_base(recipe.base, out)
     orders = find_orders(recipe, base.orders)
     spans = MinedSpans(data, "train")
+    shelf = rows or out / "rows"
 
     def make(name: str, found: MinedSpans, num_rows: int) -> tuple[datasets.Dataset, RowCounts]:
-        key = hash_rows(recipe, found.sha256, base.tokenizer_sha256)
+        mixture = recipe.mixture
+        has_signals = mixture.by_hardness or mixture.by_refusal or mixture.pacing != "none"
+        data_sha256 = found.signals_sha256 if has_signals else found.sha256
+        key = hash_rows(recipe, data_sha256, base.tokenizer_sha256, orders)
         with show(f"{name} rows", num_rows) as on_progress:
             return prepare_rows(
-                out / "rows" / f"{name}-{num_rows}-{key}",
+                shelf / f"{name}-{num_rows}-{key}",
                 found,
                 recipe,
                 orders,
@@ -161,7 +173,7 @@ def _prepare(
                 on_progress,
             )
 
-    (out / "rows").mkdir(parents=True, exist_ok=True)
+    shelf.mkdir(parents=True, exist_ok=True)
     train_rows, train_counts = make("train", spans, recipe.steps * recipe.rows_per_step)
     validation_rows, validation_counts = None, None
     if recipe.validation_rows:
@@ -206,7 +218,7 @@ def _make_arguments(
         lr_scheduler_kwargs={"num_decay_steps": math.ceil(schedule.decay_share * recipe.steps)},
         bf16=has_gpu,
         use_cpu=not has_gpu,
-        use_liger_kernel=has_gpu and _has_liger(),
+        use_liger_kernel=has_gpu and has_liger(),
         fsdp="full_shard auto_wrap" if recipe.sharding == "fsdp" else "",
         logging_steps=max(1, min(10, recipe.steps // 20)),
         logging_first_step=True,
@@ -228,7 +240,17 @@ def _make_arguments(
     )
 
 
-def _make_model(recipe: TrainRecipe, base: Base, device: torch.device) -> PeftModel:
+def make_model(recipe: TrainRecipe, base: Base, device: torch.device) -> PeftModel:
+    """Return a base with a fresh adapter over it.
+
+    Args:
+        recipe: The run.
+        base: From open_base.
+        device: Where training runs.
+
+    Returns:
+        The model; only the adapter is trained.
+    """
     transformers.set_seed(recipe.seed)
     model = load_base(base, recipe, device)
     if recipe.quantise == "4bit":
@@ -307,7 +329,8 @@ def _find_commit() -> str | None:
     return done.stdout.strip() or None
 
 
-def _has_liger() -> bool:
+def has_liger() -> bool:
+    """Return whether Liger's kernels are installed."""
     try:
         import liger_kernel  # noqa: F401
     except ImportError:

@@ -5,11 +5,13 @@ Within a kind spans are drawn without replacement until all have come.
 """
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fimtraining.finetune.recipe import Mixture
+from fimcurriculum.schema import Kind
+from fimtraining.finetune.recipe import Mixture, RecipeError
 
 BLOCK = 4096
 """Positions drawn together; pacing moves on between blocks."""
@@ -26,15 +28,49 @@ def find_shares(kinds: Mapping[str, float], present: frozenset[str]) -> dict[str
         Kind -> share, those of weight 0 left out.
 
     Raises:
-        ValueError: If no kind of the mixture has spans.
+        RecipeError: If no kind of the mixture has spans.
     """
     kept = {kind: weight for kind, weight in sorted(kinds.items()) if kind in present and weight}
     total = sum(kept.values())
     if not total:
-        raise ValueError(
+        raise RecipeError(
             f"the data has none of the mixture's kinds, only {', '.join(sorted(present))}"
         )
     return {kind: weight / total for kind, weight in kept.items()}
+
+
+def weigh_by_refusal(
+    kinds: Mapping[str, float], refusal: Mapping[str, float], share: float
+) -> dict[str, float]:
+    """Return weights that lean towards the kinds whose suggestions are refused.
+
+    `random` keeps its weight: it is the replay that keeps a model from forgetting the easy.
+
+    Args:
+        kinds: Kind -> weight.
+        refusal: Kind -> share of suggestions refused.
+        share: 0 changes nothing, 1 weighs by weight times refusal alone.
+
+    Returns:
+        Kind -> weight, with the same sum.
+
+    Raises:
+        RecipeError: If that is asked for and nothing is known of refusals.
+    """
+    if not share:
+        return dict(kinds)
+    known = {kind: refusal[kind] for kind in kinds if kind in refusal}
+    if not any(known.values()):
+        raise RecipeError(
+            "mixture.by_refusal needs data that was mined with --from-telemetry; it has no refusals"
+        )
+    mean = sum(known.values()) / len(known)
+    hard = {kind: weight for kind, weight in kinds.items() if kind != Kind.RANDOM}
+    leaning = {kind: weight * known.get(kind, mean) for kind, weight in hard.items()}
+    scale = sum(hard.values()) / (sum(leaning.values()) or 1.0)
+    return dict(kinds) | {
+        kind: (1 - share) * weight + share * scale * leaning[kind] for kind, weight in hard.items()
+    }
 
 
 def find_pace(mixture: Mixture, progress: float) -> float:
@@ -71,6 +107,7 @@ class Plan:
         mixture: Shares and pacing.
         seed: Seed of the plan.
         length: Positions after which pacing has reached the end of the run.
+        refusal: Kind -> share of suggestions refused, as far as it is known.
     """
 
     def __init__(
@@ -80,9 +117,13 @@ class Plan:
         mixture: Mixture,
         seed: int,
         length: int,
+        refusal: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self._mixture, self._seed, self._length = mixture, seed, max(1, length)
-        self.shares = find_shares(mixture.kinds, frozenset(kinds.tolist()))
+        present = frozenset(kinds.tolist())
+        weights = {kind: weight for kind, weight in mixture.kinds.items() if kind in present}
+        weights = weigh_by_refusal(weights, refusal, mixture.by_refusal)
+        self.shares = find_shares(weights or mixture.kinds, present)
         """Kind -> share of examples."""
         self._members = {
             kind: self._sort(np.flatnonzero(kinds == kind), hardness) for kind in self.shares

@@ -21,6 +21,7 @@ COLUMNS = (
     "suffix",
     "snippets",
     "hardness",
+    "hardness_telemetry",
 )
 
 
@@ -55,10 +56,10 @@ class MinedSpans:
     """
 
     def __init__(self, directory: Path, split: str) -> None:
-        shards = sorted(directory.rglob(f"{split}-*.parquet"))
+        shards = sorted((directory / "data" / split).glob("*.parquet"))
         if not shards:
             raise SpansError(
-                f"{directory} has no {split}-*.parquet; give what `fimserve mine` wrote"
+                f"{directory} has no data/{split}/*.parquet; give what `fimserve mine` wrote"
             )
         try:
             tables = [pq.read_table(shard, columns=list(COLUMNS)) for shard in shards]
@@ -76,16 +77,26 @@ class MinedSpans:
         """[N] language of each span."""
         self.hardness = np.nan_to_num(table["hardness"].to_numpy().astype(np.float64), nan=0.5)
         """[N] 0 (easy) to 1."""
+        self.refusal = _find_refusal(table)
+        """Kind -> share of suggestions that users refused; empty without telemetry."""
         self.sha256 = hashlib.sha256("\n".join(table["id"].to_pylist()).encode()).hexdigest()
         """Hash of the ids of all spans, in order."""
+        signals = [self.sha256, self.hardness.tobytes().hex(), str(sorted(self.refusal.items()))]
+        self.signals_sha256 = hashlib.sha256("\n".join(signals).encode()).hexdigest()
+        """Hash of ids and of what is known of hardness, which may be scored anew."""
 
     def __len__(self) -> int:
         return len(self.kinds)
 
     def __getitem__(self, index: int) -> MinedSpan:
         values = {name: column[index].as_py() for name, column in self._columns.items()}
-        del values["hardness"]
+        del values["hardness"], values["hardness_telemetry"]
         pieces = values.pop("snippets") or ()
         return MinedSpan(
             **values, snippets=tuple(Snippet(piece["path"], piece["text"]) for piece in pieces)
         )
+
+
+def _find_refusal(table: pa.Table) -> dict[str, float]:
+    pairs = zip(table["kind"].to_pylist(), table["hardness_telemetry"].to_pylist(), strict=True)
+    return {kind: float(value) for kind, value in pairs if value is not None}
