@@ -26,7 +26,12 @@ LADDER = ("ladder-15m", "ladder-46m", "ladder-130m")
 def kind_of(recipe: Path) -> str:
     """Return which loader a file is for, told by the keys that only its kind has."""
     table: dict[str, Any] = tomllib.loads(recipe.read_text(encoding="utf-8"))
-    kinds = {"repository": "list", "languages": "corpus", "schedule": "pretrain"}
+    kinds = {
+        "repository": "list",
+        "languages": "corpus",
+        "schedule": "pretrain",
+        "regimes": "ablation",  # read by tests/training/finetune/test_ablation.py
+    }
     found = [kind for key, kind in kinds.items() if key in table]
     assert len(found) == 1, f"{recipe.name}: {found}"
     return found[0]
@@ -37,7 +42,7 @@ def recipes_of(kind: str) -> list[Any]:
 
 
 def test_every_kind_of_recipe_is_there() -> None:
-    assert {kind_of(recipe) for recipe in RECIPES} == {"list", "corpus", "pretrain"}
+    assert {kind_of(recipe) for recipe in RECIPES} == {"list", "corpus", "pretrain", "ablation"}
     assert len(RECIPES) >= 3
 
 
