@@ -236,6 +236,40 @@ def test_weighted_recipe_is_validated_by_order_on_middles_alone(
         assert 0 < float(weights.mean()) < 0.6
 
 
+def test_recipes_of_other_mixes_seeds_and_passes_are_asked_for_the_same_middles(
+    recipe: PretrainRecipe, corpus_dir: Path, tokenizer_dir: Path
+) -> None:
+    tokenizer = tokenizer_dir / "tokenizer.json"
+    one = replace(recipe, middle_weight=5.0)
+    other = replace(
+        one,
+        mix=replace(one.mix, fim_rate=0.2, spans={"tail": 1.0}, orders={"psm": 1.0}, tree_rate=0.9),
+        late_share=0.5,
+        late_mix=replace(one.mix, spans={"short": 1.0}),
+        late_middle_weight=3.0,
+        rows_per_pass=4,
+        max_examples_per_pass=9,
+        seed=77,
+    )
+    first, second = (make_validation(r, corpus_dir, tokenizer, ["python"]) for r in (one, other))
+    assert list(first) == list(second)
+    for order in ("psm", "spm", "middle-increment"):
+        pair = first[f"middle-{order}"], second[f"middle-{order}"]
+        for left, right in zip(pair[0][:6], pair[1][:6], strict=True):
+            assert torch.equal(left, right)  # type: ignore[arg-type]
+
+
+def test_recipe_that_weighs_no_middles_has_none_in_its_validation(
+    recipe: PretrainRecipe, corpus_dir: Path, tokenizer_dir: Path
+) -> None:
+    late = replace(recipe, middle_weight=5.0, late_share=0.5, late_middle_weight=1.0)
+    for plain in (recipe, late):
+        batches = make_validation(
+            plain, corpus_dir, tokenizer_dir / "tokenizer.json", ["go", "python"]
+        )
+        assert list(batches) == ["go", "python"]
+
+
 # ------------------------------------------------------------------------------------ warm start
 
 
