@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from fimtraining.portable import BrokenParts, Precision, app, grow, join, shrink, split
-from fimtraining.pretrain import Process, load_recipe, train
+from fimtraining.pretrain import train
+from fimtraining.process import Process
+from fimtraining.recipe import load_recipe
 
 ALONE = Process(0, 1, torch.device("cpu"))
 

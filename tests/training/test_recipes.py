@@ -13,8 +13,8 @@ from fimcurriculum.sources.licences import PERMISSIVE
 from fimserve.prompt import Order
 from fimtraining.corpus.recipe import load_recipe, load_repositories
 from fimtraining.model import TrainingLlama
-from fimtraining.pretrain import PretrainRecipe
-from fimtraining.pretrain import load_recipe as load_pretrain_recipe
+from fimtraining.recipe import PretrainRecipe
+from fimtraining.recipe import load_recipe as load_pretrain_recipe
 from fimtraining.spans import SAMPLERS
 from support.shared import shared_file
 
