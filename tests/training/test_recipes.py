@@ -21,6 +21,7 @@ from support.shared import shared_file
 DIRECTORY = Path(__file__).resolve().parents[2] / "training" / "recipes"
 RECIPES = sorted([*DIRECTORY.glob("*.toml"), *(DIRECTORY / "controlled").glob("*.toml")])
 LADDER = ("ladder-15m", "ladder-46m", "ladder-130m")
+LADDER_TOKENS = {"ladder-15m": 1000, "ladder-46m": 2500, "ladder-130m": 2500}  # millions
 
 
 def kind_of(recipe: Path) -> str:
@@ -114,6 +115,23 @@ def test_ladder_has_the_sizes_of_its_names_and_heads_that_kernels_take(
     num_weights = sum(weight.numel() for weight in TrainingLlama(recipe.model).parameters())
     assert round(num_weights / 1e6) == millions
     assert recipe.model.head_dim in (64, 80, 96, 128)
+
+
+@pytest.mark.parametrize(
+    ("file", "millions"),
+    [
+        *((DIRECTORY / f"{name}.toml", millions) for name, millions in LADDER_TOKENS.items()),
+        *((file, 201) for file in sorted((DIRECTORY / "controlled").glob("*.toml"))),
+    ],
+)
+def test_steps_add_up_to_the_tokens_of_the_run_and_divide_between_two_processes(
+    file: Path, millions: int
+) -> None:
+    recipe = load_pretrain_recipe(file, [])
+    tokens = recipe.schedule.num_steps * recipe.rows_per_step * recipe.row_tokens
+    assert round(tokens / 1e6) == millions
+    assert recipe.rows_per_step % (2 * recipe.rows_per_pass) == 0
+    assert recipe.max_examples_per_pass == 32 * recipe.rows_per_pass
 
 
 @pytest.mark.parametrize("file", sorted((DIRECTORY / "controlled").glob("*.toml")))
