@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from fimtraining.recipe import PretrainRecipe, load_recipe
 from fimtraining.tokenizer import save_tokenizer
 from support.tiny_checkpoint import make_tiny_tokenizer
 from support.tiny_corpus import write_tiny_corpus
@@ -39,3 +40,9 @@ def corpus_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def recipe_file(tmp_path: Path) -> Path:
     """The recipe of a run that takes a second."""
     return write_tiny_recipe(tmp_path / "tiny.toml")
+
+
+@pytest.fixture
+def recipe(recipe_file: Path) -> PretrainRecipe:
+    """The same, read."""
+    return load_recipe(recipe_file, [])

@@ -14,7 +14,7 @@ from fimtraining.export import save_model
 from fimtraining.heldout import fill
 from fimtraining.model import TrainingLlama
 from fimtraining.packing import Corpus
-from fimtraining.pretrain import load_recipe
+from fimtraining.recipe import load_recipe
 from support.own_family import own_renderer
 
 NUM_ANSWER = 4

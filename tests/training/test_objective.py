@@ -16,7 +16,9 @@ from fimtraining.model import TrainingLlama
 from fimtraining.objective import Objective, ObjectiveSettings, make_horizons
 from fimtraining.optimiser import Optimisers, OptimiserSettings
 from fimtraining.packing import Batch, Corpus, PackedRows, collate
-from fimtraining.pretrain import PretrainRecipe, Process, RecipeError, load_recipe, train
+from fimtraining.pretrain import train
+from fimtraining.process import Process
+from fimtraining.recipe import PretrainRecipe, RecipeError, load_recipe
 
 ALONE = Process(0, 1, torch.device("cpu"))
 SHORT = ExampleMix(fim_rate=1.0, path_rate=0.0, repository_rate=0.0, windows={"60": 1.0})

@@ -48,7 +48,7 @@ def test_every_weight_is_in_exactly_one_group(matrices: Any) -> None:
     assert sorted(members) == sorted(id(p) for p in model.parameters())
 
 
-@pytest.mark.parametrize(("matrices", "kind"), [("muon", "Muon"), ("adamw", "AdamW")])
+@pytest.mark.parametrize(("matrices", "kind"), [("muon", "BatchedMuon"), ("adamw", "AdamW")])
 def test_matrices_of_the_blocks_decay_and_nothing_else_does(matrices: Any, kind: str) -> None:
     model = make_model()
     settings = OptimiserSettings(matrices=matrices, weight_decay=0.3)
@@ -66,7 +66,7 @@ def test_matrices_of_the_blocks_decay_and_nothing_else_does(matrices: Any, kind:
 def test_settings_reach_the_optimisers() -> None:
     settings = OptimiserSettings(momentum=0.8, betas=(0.7, 0.9), learning_rate=0.01)
     groups = dict(groups_of(Optimisers(make_model(), settings)))
-    assert groups["Muon"]["momentum"] == 0.8
+    assert groups["BatchedMuon"]["momentum"] == 0.8
     assert groups["AdamW"]["betas"] == (0.7, 0.9)
     assert {group["lr"] for group in groups.values()} == {0.01}
 
@@ -127,6 +127,34 @@ def test_stored_state_goes_on_as_if_never_stored(matrices: Any) -> None:
         assert run_backward(model, seed) == run_backward(twin, seed)
         optimisers.step(1.0)
         resumed.step(1.0)
+    for left, right in zip(model.parameters(), twin.parameters(), strict=True):
+        assert torch.equal(left, right)
+
+
+def test_state_written_with_the_muon_of_torch_is_taken_up() -> None:
+    model = make_model()
+    settings = OptimiserSettings()
+    optimisers = Optimisers(model, settings)
+    run_backward(model, seed=1)
+    optimisers.step(1.0)
+    batched, adamw = optimisers.state()
+    matrices = [p for group in optimisers._all[0].param_groups for p in group["params"]]
+    before = torch.optim.Muon(
+        matrices,
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        momentum=settings.momentum,
+        adjust_lr_fn="match_rms_adamw",
+    )
+    before.load_state_dict(copy.deepcopy(batched))
+    twin = make_model(seed=2)
+    twin.load_state_dict(model.state_dict())
+    resumed = Optimisers(twin, settings)
+    resumed.load_state([before.state_dict(), copy.deepcopy(adamw)])
+    run_backward(model, seed=2)
+    run_backward(twin, seed=2)
+    optimisers.step(1.0)
+    resumed.step(1.0)
     for left, right in zip(model.parameters(), twin.parameters(), strict=True):
         assert torch.equal(left, right)
 

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from fimtraining.portable import BrokenParts, Precision, app, grow, join, shrink, split
-from fimtraining.pretrain import Process, load_recipe, train
+from fimtraining.pretrain import train
+from fimtraining.process import Process
+from fimtraining.recipe import load_recipe
 
 ALONE = Process(0, 1, torch.device("cpu"))
 
@@ -57,6 +59,19 @@ def test_whole_checkpoint_comes_back_as_it_was(run_dir: Path, tmp_path: Path) ->
     assert (found["step"], found["positions"]) == (20, saved["positions"])
     model: dict[str, torch.Tensor] = found["model"]  # type: ignore[assignment]
     assert all(torch.equal(model[name], value) for name, value in saved["model"].items())
+
+
+def test_momenta_come_back_near_enough(run_dir: Path, tmp_path: Path) -> None:
+    saved = torch.load(run_dir / "checkpoint.pt", weights_only=True)["optimisers"][0]
+    optimisers: list[dict[str, dict[int, dict[str, torch.Tensor]]]]
+    optimisers = carry(run_dir, tmp_path / "there", "--optimisers")["optimisers"]  # type: ignore[assignment]
+    assert optimisers[0]["param_groups"] == saved["param_groups"]
+    assert len(saved["state"]) == 7  # matrices of one block
+    for number, values in saved["state"].items():
+        momentum = values["momentum_buffer"]
+        found = optimisers[0]["state"][number]["momentum_buffer"]
+        limit = 0.5 / 127 * momentum.abs().amax(1, keepdim=True)
+        assert bool(((found - momentum).abs() <= limit + 1e-7).all())
 
 
 def test_model_of_a_carried_run_is_that_of_the_run(

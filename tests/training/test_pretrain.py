@@ -19,20 +19,12 @@ from typer.testing import CliRunner
 
 from fimserve.models import load_model
 from fimtraining import pretrain
+from fimtraining.deadline import Deadline
 from fimtraining.export import load_weights, save_model
 from fimtraining.model import TrainingLlama
-from fimtraining.packing import Corpus
-from fimtraining.pretrain import (
-    PretrainRecipe,
-    Process,
-    RecipeError,
-    RunState,
-    fit_positions,
-    load_recipe,
-    make_validation,
-    save_checkpoint,
-    train,
-)
+from fimtraining.pretrain import train
+from fimtraining.process import Process
+from fimtraining.recipe import PretrainRecipe, RecipeError, load_recipe
 from support.tiny_corpus import write_tiny_corpus
 
 # Python 3.12 warns of forking beside other threads; a worker uses none of their locks.
@@ -42,12 +34,6 @@ pytestmark = [
 ]
 
 ALONE = Process(0, 1, torch.device("cpu"))
-
-
-@pytest.fixture
-def recipe(recipe_file: Path) -> PretrainRecipe:
-    return load_recipe(recipe_file, [])
-
 
 Run = Callable[..., list[tuple[float, float]]]
 
@@ -204,38 +190,6 @@ def test_accumulated_passes_equal_one_large_pass(
     assert losses[0] == pytest.approx(losses[1], abs=0.05)
 
 
-# ------------------------------------------------------------------------------------ validation
-
-
-def test_validation_is_fixed_and_only_of_held_out_files(
-    recipe: PretrainRecipe, corpus_dir: Path, tokenizer_dir: Path
-) -> None:
-    tokenizer = tokenizer_dir / "tokenizer.json"
-    first, second = (
-        make_validation(recipe, corpus_dir, tokenizer, ["go", "python", "rust"]) for _ in range(2)
-    )
-    assert list(first) == ["go", "python"]
-    for language, batch in first.items():
-        assert torch.equal(batch.token_ids, second[language].token_ids)
-        assert len(batch.token_ids) == recipe.rows_per_pass * recipe.row_tokens
-    assert len(Corpus(corpus_dir, "validation", "go")) == 1
-
-
-def test_weighted_recipe_is_validated_by_order_on_middles_alone(
-    recipe: PretrainRecipe, corpus_dir: Path, tokenizer_dir: Path
-) -> None:
-    tokenizer = tokenizer_dir / "tokenizer.json"
-    weighted = replace(recipe, middle_weight=5.0, row_tokens=3000)
-    batches = make_validation(weighted, corpus_dir, tokenizer, ["python"])
-    assert list(batches) == ["python", "middle-psm", "middle-spm", "middle-middle-increment"]
-    plain = make_validation(replace(recipe, row_tokens=3000), corpus_dir, tokenizer, ["python"])
-    assert torch.equal(plain["python"].token_ids, batches["python"].token_ids)
-    assert set(batches["python"].weights.tolist()) == {0.0, 1.0}
-    for order in ("psm", "spm"):
-        weights = batches[f"middle-{order}"].weights
-        assert 0 < float(weights.mean()) < 0.6
-
-
 # ------------------------------------------------------------------------------------ warm start
 
 
@@ -290,53 +244,6 @@ def test_training_needs_held_out_files(
             recipe, corpus, tokenizer_dir, tmp_path,
             num_workers=0, resume=False, stop_after_s=0, process=ALONE,
         )  # fmt: skip
-
-
-# ---------------------------------------------------------------------------------------- recipe
-
-
-def test_recipe_is_read_with_its_defaults(recipe: PretrainRecipe) -> None:
-    assert recipe.model.hidden_size == 16
-    assert recipe.model.norm_eps == 1e-5
-    assert recipe.optimiser.learning_rate == 0.02
-    assert recipe.optimiser.matrices == "muon"
-    assert recipe.mix.fim_rate == 0.7
-
-
-def test_overrides_replace_single_values(recipe_file: Path) -> None:
-    overrides = [
-        "seed=5",
-        'optimiser.matrices="adamw"',
-        "optimiser.betas=[0.8, 0.9]",
-        "mix.orders.spm=1.0",
-    ]
-    recipe = load_recipe(recipe_file, overrides)
-    assert (recipe.seed, recipe.optimiser.matrices) == (5, "adamw")
-    assert recipe.optimiser.betas == (0.8, 0.9)
-    assert recipe.mix.orders == {"spm": 1.0}
-    assert recipe.optimiser.learning_rate == 0.02
-
-
-@pytest.mark.parametrize(
-    ("override", "named"),
-    [
-        ("row_token=5", r"\['row_token'\]; known are .*'row_tokens'"),
-        ("model.layers=5", r"\[model\]: unknown \['layers'\]; known are .*'num_layers'"),
-        ("optimizer.learning_rate=1", r"\['optimizer'\]; known are .*'optimiser'"),
-        ("schedule.warmup=1", r"\['warmup'\]; known are .*'warmup_steps'"),
-    ],
-)
-def test_unknown_key_is_an_error_that_names_the_known_ones(
-    override: str, named: str, recipe_file: Path
-) -> None:
-    with pytest.raises(RecipeError, match=named):
-        load_recipe(recipe_file, [override])
-
-
-def test_missing_name_is_an_error_that_says_so(tmp_path: Path) -> None:
-    (tmp_path / "empty.toml").write_text("seed = 1\n")
-    with pytest.raises(RecipeError, match="name"):
-        load_recipe(tmp_path / "empty.toml", [])
 
 
 # ------------------------------------------------------------------------------------ checkpoint
@@ -396,14 +303,12 @@ def test_run_with_minutes_decays_to_nothing_before_its_steps_are_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     recipe = load_recipe(recipe_file, ["schedule.num_steps=100000"])
-    plan = pretrain.Deadline.plan
+    plan = Deadline.plan
 
-    def plan_at_a_steady_pace(
-        self: pretrain.Deadline, step: int, num_steps: int, seconds: float
-    ) -> int:
+    def plan_at_a_steady_pace(self: Deadline, step: int, num_steps: int, seconds: float) -> int:
         return plan(self, step, num_steps, 0.5 * num_steps)
 
-    monkeypatch.setattr(pretrain.Deadline, "plan", plan_at_a_steady_pace)
+    monkeypatch.setattr(Deadline, "plan", plan_at_a_steady_pace)
     for minutes_done in (0, 20):
         train(
             recipe, corpus_dir, tokenizer_dir, tmp_path,
@@ -414,13 +319,6 @@ def test_run_with_minutes_decays_to_nothing_before_its_steps_are_over(
     assert (saved["step"], saved["end"], saved["spent_s"]) == (60, 60, 30.0)
     rows = [row for row in read_metrics(tmp_path) if "lr_factor" in row]
     assert rows[-1]["lr_factor"] == pytest.approx(1 / 15)
-
-
-def test_positions_fit_another_number_of_streams() -> None:
-    assert fit_positions({0: 5, 1: 6}, 2, 2) == {0: 5, 1: 6}
-    assert fit_positions({0: 5, 1: 6}, 2, 4) == {0: 3, 1: 3, 2: 3, 3: 3}
-    assert fit_positions({0: 5, 1: 6}, 2, 1) == {0: 12}
-    assert fit_positions({}, 2, 4) == {}
 
 
 def test_checkpoint_without_optimisers_warms_up_again(run: Run, tmp_path: Path) -> None:
@@ -434,31 +332,6 @@ def test_checkpoint_without_optimisers_warms_up_again(run: Run, tmp_path: Path) 
     }
     assert rates[20] == 1.0
     assert rates[40] == pytest.approx(20 / 50)
-
-
-def test_checkpoint_is_written_beside_and_then_renamed(
-    recipe: PretrainRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = pretrain.TrainingLlama(recipe.model)
-    optimisers = pretrain.Optimisers(model, recipe.optimiser)
-    (tmp_path / "run").mkdir()
-    target = tmp_path / "run" / "checkpoint.pt"
-    target.write_bytes(b"old")
-    written: list[tuple[Path, bytes]] = []
-    save = torch.save
-
-    def watch(value: object, path: Path) -> None:
-        save(value, path)
-        written.append((path, target.read_bytes()))
-
-    monkeypatch.setattr(torch, "save", watch)
-    state = RunState(step=7, positions={0: 5})
-    save_checkpoint(target, model, optimisers, state, ALONE)
-    assert written[0][0].parent == target.parent
-    assert written[0][1] == b"old"
-    assert [file.name for file in target.parent.iterdir()] == ["checkpoint.pt"]
-    saved = torch.load(target, weights_only=True)
-    assert (saved["step"], saved["positions"]) == (7, {0: 5})
 
 
 # ---------------------------------------------------------------------------------- command line
@@ -492,7 +365,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 import torch
-from fimtraining.pretrain import join_processes, load_recipe, train
+from fimtraining.pretrain import train
+from fimtraining.process import join_processes
+from fimtraining.recipe import load_recipe
 
 recipe_file, corpus, tokenizer, out = map(Path, sys.argv[1:])
 torch.set_num_threads(1)

@@ -13,20 +13,26 @@ from fimcurriculum.sources.licences import PERMISSIVE
 from fimserve.prompt import Order
 from fimtraining.corpus.recipe import load_recipe, load_repositories
 from fimtraining.model import TrainingLlama
-from fimtraining.pretrain import PretrainRecipe
-from fimtraining.pretrain import load_recipe as load_pretrain_recipe
+from fimtraining.recipe import PretrainRecipe
+from fimtraining.recipe import load_recipe as load_pretrain_recipe
 from fimtraining.spans import SAMPLERS
 from support.shared import shared_file
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "training" / "recipes"
 RECIPES = sorted([*DIRECTORY.glob("*.toml"), *(DIRECTORY / "controlled").glob("*.toml")])
 LADDER = ("ladder-15m", "ladder-46m", "ladder-130m")
+LADDER_TOKENS = {"ladder-15m": 1000, "ladder-46m": 2500, "ladder-130m": 2500}  # millions
 
 
 def kind_of(recipe: Path) -> str:
     """Return which loader a file is for, told by the keys that only its kind has."""
     table: dict[str, Any] = tomllib.loads(recipe.read_text(encoding="utf-8"))
-    kinds = {"repository": "list", "languages": "corpus", "schedule": "pretrain"}
+    kinds = {
+        "repository": "list",
+        "languages": "corpus",
+        "schedule": "pretrain",
+        "regimes": "ablation",  # read by tests/training/finetune/test_ablation.py
+    }
     found = [kind for key, kind in kinds.items() if key in table]
     assert len(found) == 1, f"{recipe.name}: {found}"
     return found[0]
@@ -37,7 +43,7 @@ def recipes_of(kind: str) -> list[Any]:
 
 
 def test_every_kind_of_recipe_is_there() -> None:
-    assert {kind_of(recipe) for recipe in RECIPES} == {"list", "corpus", "pretrain"}
+    assert {kind_of(recipe) for recipe in RECIPES} == {"list", "corpus", "pretrain", "ablation"}
     assert len(RECIPES) >= 3
 
 
@@ -109,6 +115,23 @@ def test_ladder_has_the_sizes_of_its_names_and_heads_that_kernels_take(
     num_weights = sum(weight.numel() for weight in TrainingLlama(recipe.model).parameters())
     assert round(num_weights / 1e6) == millions
     assert recipe.model.head_dim in (64, 80, 96, 128)
+
+
+@pytest.mark.parametrize(
+    ("file", "millions"),
+    [
+        *((DIRECTORY / f"{name}.toml", millions) for name, millions in LADDER_TOKENS.items()),
+        *((file, 201) for file in sorted((DIRECTORY / "controlled").glob("*.toml"))),
+    ],
+)
+def test_steps_add_up_to_the_tokens_of_the_run_and_divide_between_two_processes(
+    file: Path, millions: int
+) -> None:
+    recipe = load_pretrain_recipe(file, [])
+    tokens = recipe.schedule.num_steps * recipe.rows_per_step * recipe.row_tokens
+    assert round(tokens / 1e6) == millions
+    assert recipe.rows_per_step % (2 * recipe.rows_per_pass) == 0
+    assert recipe.max_examples_per_pass == 32 * recipe.rows_per_pass
 
 
 @pytest.mark.parametrize("file", sorted((DIRECTORY / "controlled").glob("*.toml")))

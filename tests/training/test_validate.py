@@ -14,7 +14,9 @@ from fimtraining import validate
 from fimtraining.export import load_weights, save_model
 from fimtraining.model import TrainingLlama
 from fimtraining.packing import Batch
-from fimtraining.pretrain import Process, load_recipe, train
+from fimtraining.pretrain import train
+from fimtraining.process import Process
+from fimtraining.recipe import load_recipe
 
 
 @pytest.fixture

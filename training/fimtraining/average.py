@@ -15,7 +15,7 @@ import typer
 
 from fimtraining.export import load_weights, save_model
 from fimtraining.model import TrainingLlama
-from fimtraining.pretrain import load_recipe
+from fimtraining.recipe import load_recipe
 
 
 def average(first: TrainingLlama, second: TrainingLlama, share: float) -> None:

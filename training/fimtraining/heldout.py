@@ -23,7 +23,7 @@ from fimtraining.examples import Example, ExampleMix, make_example
 from fimtraining.export import load_weights
 from fimtraining.model import TrainingLlama
 from fimtraining.packing import Corpus
-from fimtraining.pretrain import load_recipe
+from fimtraining.recipe import load_recipe
 
 MAX_TOKENS = 700
 MAX_DRAWS = 20

@@ -11,6 +11,8 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from fimtraining.batched_muon import BatchedMuon
+
 
 @dataclass(frozen=True, slots=True)
 class OptimiserSettings:
@@ -77,12 +79,11 @@ class Optimisers:
             groups.append({"params": matrices, "weight_decay": settings.weight_decay})
         else:
             self._all.append(
-                torch.optim.Muon(
+                BatchedMuon(
                     matrices,
                     lr=settings.learning_rate,
                     weight_decay=settings.weight_decay,
                     momentum=settings.momentum,
-                    adjust_lr_fn="match_rms_adamw",
                 )
             )
         self._all.append(

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from fimtraining.export import save_model
 from fimtraining.model import TrainingLlama
-from fimtraining.pretrain import load_recipe
+from fimtraining.recipe import load_recipe
 
 PARTS = "parts.json"
 _MIB = 1 << 20

@@ -28,7 +28,9 @@ from fimserve.models.int8_codes import quantise_matrix
 from fimtraining.export import load_weights
 from fimtraining.model import TrainingLlama
 from fimtraining.packing import Corpus
-from fimtraining.pretrain import Process, load_recipe, make_validation, validate
+from fimtraining.process import Process
+from fimtraining.recipe import load_recipe
+from fimtraining.validation import make_validation, validate
 
 _MIB = 1 << 20
 

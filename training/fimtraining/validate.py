@@ -17,8 +17,10 @@ from tokenizers import Tokenizer
 from fimtraining.export import load_weights
 from fimtraining.model import TrainingLlama
 from fimtraining.packing import Batch, Corpus
-from fimtraining.pretrain import Process, load_recipe, make_validation, validate
+from fimtraining.process import Process
+from fimtraining.recipe import load_recipe
 from fimtraining.tokenizer import MARKERS
+from fimtraining.validation import make_validation, validate
 
 
 def count_bytes(batch: Batch, tokenizer: Path) -> float:
