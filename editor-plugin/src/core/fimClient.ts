@@ -4,8 +4,9 @@
 // request is given up: the server stops computing. Knows nothing of editors.
 
 import { createParser } from "eventsource-parser";
+import { isAddress } from "./address";
 import type { Answer, Completions, Question } from "./question";
-import { ServerError } from "./serverError";
+import { ServerError, toConnectionError } from "./serverError";
 
 export interface ServerAddress {
   /** `http://host:port`, with or without `/v1` behind it. */
@@ -63,7 +64,7 @@ export class FimClient implements Completions {
     } catch (error) {
       if (signal.aborted || error instanceof ServerError) throw error;
       if (limited.aborted) throw new ServerError("slow", `no answer in ${TIMEOUT_MS / 1000} s`);
-      throw new ServerError("unreachable", `${this.baseUrl} does not answer`);
+      throw toConnectionError(error, this.baseUrl);
     }
   }
 
@@ -85,14 +86,22 @@ export class FimClient implements Completions {
     let response: Response;
     try {
       const signal = AbortSignal.timeout(EVENTS_TIMEOUT_MS);
+      this.checkAddress();
       response = await this.fetch(`${this.baseUrl}/v1/models`, { headers: this.headers(), signal });
-    } catch {
-      throw new ServerError("unreachable", `${this.baseUrl} does not answer`);
+    } catch (error) {
+      throw error instanceof ServerError ? error : toConnectionError(error, this.baseUrl);
     }
     if (!response.ok) throw await this.refusalOf(response);
     const body: unknown = await response.json().catch(() => null);
     const data = isObject(body) && Array.isArray(body["data"]) ? body["data"] : [];
     return data.flatMap((each) => (isObject(each) && isText(each["id"]) ? [each["id"]] : []));
+  }
+
+  /** Returns what is wrong where the address is none, or null. */
+  findAddressError(): ServerError | null {
+    const { url } = this.address;
+    if (isAddress(url)) return null;
+    return new ServerError("bad_url", `fimserve.url is no address: ${url.slice(0, MAX_SHOWN_CHARS)}`);
   }
 
   private bodyOf(question: Question): Json {
@@ -117,12 +126,18 @@ export class FimClient implements Completions {
     };
   }
 
-  private post(
+  private checkAddress(): void {
+    const error = this.findAddressError();
+    if (error !== null) throw error;
+  }
+
+  private async post(
     path: string,
     body: Json,
     signal: AbortSignal,
     headers: Record<string, string>,
   ): Promise<Response> {
+    this.checkAddress();
     return this.fetch(this.baseUrl + path, {
       method: "POST",
       headers: { ...this.headers(), ...headers, "content-type": "application/json" },
@@ -152,6 +167,10 @@ export class FimClient implements Completions {
     }
     if (status === 404 || status === 405) {
       return new ServerError("no_such_route", `${this.baseUrl} has no completions`, status);
+    }
+    if (status === 407) return new ServerError("proxy", "the proxy asks who you are", status);
+    if (status === 502 || status === 504) {
+      return new ServerError("gateway", `behind ${this.baseUrl} nobody answers`, status);
     }
     return new ServerError(status >= 500 ? "failed" : "refused", message, status);
   }

@@ -51,10 +51,10 @@ export class Status {
     private readonly onChange: (view: StatusView) => void,
   ) {}
 
-  /** Starts anew, as when another server is asked. */
-  reset(url: string): void {
+  /** Starts anew, as when another server is asked; it may be known already that it cannot be. */
+  reset(url: string, error: ServerError | null = null): void {
     this.url = url;
-    this.error = null;
+    this.error = error;
     this.latencyMs = null;
     this.model = null;
     this.tell();

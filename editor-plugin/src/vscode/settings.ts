@@ -61,9 +61,10 @@ export function onSettings(listener: () => void): vscode.Disposable {
   });
 }
 
+/** Returns the address as it was written: one that is none is said, not replaced by another server. */
 function asUrl(value: unknown): string {
   const text = typeof value === "string" ? value.trim() : "";
-  return /^https?:\/\//.test(text) && URL.canParse(text) ? text : DEFAULT_URL;
+  return text === "" ? DEFAULT_URL : text;
 }
 
 function oneOf<Choice extends string>(

@@ -155,11 +155,16 @@ export class FimWindow {
     this.settings = readSettings();
     const before = this.client.baseUrl;
     this.client = this.makeClient(await this.signIn.readKey(this.settings.url));
-    this.status.reset(this.client.baseUrl);
+    this.status.reset(this.client.baseUrl, this.addressError);
     this.offers.clear();
     if (this.client.baseUrl !== before) await this.queue.changeServer(this.client.baseUrl);
     if (this.settings.events === "off") await this.queue.clear();
     this.noteRefusal();
+  }
+
+  /** What is wrong with the address of the server; null where it is one. */
+  get addressError(): ServerError | null {
+    return this.client.findAddressError();
   }
 
   noteChange(change: vscode.TextDocumentChangeEvent): void {
