@@ -18,8 +18,9 @@ export interface ServerAddress {
   readonly user: string;
 }
 
-/** What became of events: taken; not taken, and worth another try; refused for good. */
-export type Delivery = "done" | "later" | "never";
+/** What became of events: taken; not taken, and worth another try; too many at once; refused for good,
+ * all of them or for the sake of one. */
+export type Delivery = "done" | "later" | "too_many" | "never" | { readonly invalidAt: number };
 
 /** A completion that takes longer than this nobody waits for. */
 const TIMEOUT_MS = 20_000;
@@ -73,9 +74,9 @@ export class FimClient implements Completions {
     try {
       const signal = AbortSignal.timeout(EVENTS_TIMEOUT_MS);
       const response = await this.post("/v1/events", { events }, signal, {});
+      if (!response.ok) return deliveryOf(response.status, await response.text());
       await response.body?.cancel();
-      if (response.ok) return "done";
-      return response.status < 500 && !RETRIED_STATUSES.has(response.status) ? "never" : "later";
+      return "done";
     } catch {
       return "later";
     }
@@ -174,6 +175,15 @@ export class FimClient implements Completions {
     }
     return new ServerError(status >= 500 ? "failed" : "refused", message, status);
   }
+}
+
+function deliveryOf(status: number, body: string): Delivery {
+  if (status >= 500 || RETRIED_STATUSES.has(status)) return "later";
+  if (status === 413) return "too_many";
+  const param = String(readError(body)?.param);
+  if (status === 400 && param === "events") return "too_many";
+  const at = /^events\[(\d+)\]/.exec(param)?.[1];
+  return status === 400 && at !== undefined ? { invalidAt: Number(at) } : "never";
 }
 
 async function readAnswer(response: Response, onText: OnText): Promise<Answer> {

@@ -158,7 +158,7 @@ export class FimWindow {
     this.status.reset(this.client.baseUrl, this.addressError);
     this.offers.clear();
     if (this.client.baseUrl !== before) await this.queue.changeServer(this.client.baseUrl);
-    if (this.settings.events === "off") await this.queue.clear();
+    if (this.settings.events === "off") await this.forgetEvents();
     this.noteRefusal();
   }
 
@@ -265,6 +265,12 @@ export class FimWindow {
     if (refusal === null || this.lifecycle.shown === null) return;
     this.lifecycle.dismiss("other");
     void vscode.commands.executeCommand("editor.action.inlineSuggest.hide");
+  }
+
+  /** Forgets what waits to be said, and the accepted texts that are watched. */
+  private async forgetEvents(): Promise<void> {
+    this.watch.finish();
+    await Promise.all([this.watchStore.clear(), this.queue.clear()]);
   }
 
   private makeClient(apiKey: string | null): FimClient {
