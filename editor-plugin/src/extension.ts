@@ -84,7 +84,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   context.subscriptions.push(
     log,
     statusBar,
-    onSettings(reconfigure),
+    onSettings(reconfigure, () => fim.noteRefusal()),
     signIn.onChange(reconfigure),
     vscode.languages.registerInlineCompletionItemProvider(
       { pattern: "**" },

@@ -120,8 +120,9 @@ export class Completer {
     this.parts.asker.noteAccepted(completionId);
   }
 
-  /** Notes that the editor is about to ask again for a text that has grown, not because of a key. */
-  noteRefresh(uri: string): void {
+  /** Notes that the editor is about to ask again for a text that has grown, not because of a key; null
+   * where it has asked, or did not. */
+  noteRefresh(uri: string | null): void {
     this.refreshing = uri;
   }
 

@@ -8,6 +8,7 @@ export type TriggerKind = "auto" | "invoked" | "after_accept";
 export type Refusal =
   | "paused"
   | "language_off"
+  | "editor_off"
   | "virtual_document"
   | "secrets_file"
   | "too_many_lines"
