@@ -101,7 +101,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       for (const uri of files) fim.noteDeleted(uri.toString());
     }),
     vscode.window.onDidChangeTextEditorSelection((change) => fim.noteSelection(change)),
-    vscode.window.onDidChangeActiveTextEditor((editor) => editor && fim.noteActive(editor)),
+    vscode.window.onDidChangeActiveTextEditor((editor) => fim.noteActive(editor)),
     vscode.window.onDidChangeWindowState((state) => {
       if (!state.focused) fim.lifecycle.dismiss("blurred");
     }),

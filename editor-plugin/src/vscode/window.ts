@@ -199,9 +199,10 @@ export class FimWindow {
     if (isMoved && selection.isEmpty) this.planWarmUp(change.textEditor);
   }
 
-  noteActive(editor: vscode.TextEditor): void {
-    this.lifecycle.dismiss("file_switched");
+  noteActive(editor: vscode.TextEditor | undefined): void {
+    if (editor !== undefined) this.lifecycle.dismiss("file_switched");
     this.noteRefusal();
+    if (editor === undefined) return;
     // As it was left, saved or not.
     if (this.active !== null && !this.active.isClosed) this.noteRecent(this.active);
     this.active = editor.document;
@@ -263,8 +264,9 @@ export class FimWindow {
   /** Says at once where there are no completions, and takes away what is shown there. */
   noteRefusal(): void {
     const document = vscode.window.activeTextEditor?.document;
-    if (document === undefined) return;
-    const refusal = this.refusalOf(document);
+    // What held for a document that is left holds no longer.
+    const anywhere = this.settings.isPaused ? "paused" : null;
+    const refusal = document === undefined ? anywhere : this.refusalOf(document);
     this.status.noteRefusal(refusal);
     if (refusal === null || this.lifecycle.shown === null) return;
     this.lifecycle.dismiss("other");
