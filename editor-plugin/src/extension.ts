@@ -1,7 +1,7 @@
 // Composes, registers and disposes; everything that decides is in core.
 
 import * as vscode from "vscode";
-import { ServerError } from "./core/serverError";
+import { ServerError, type ServerProblem } from "./core/serverError";
 import type { StatusView } from "./core/status";
 import { isOnFor } from "./core/trigger";
 import { showMenu } from "./vscode/menu";
@@ -12,6 +12,13 @@ import { MENU_COMMAND, StatusBar } from "./vscode/statusBar";
 import { FimWindow } from "./vscode/window";
 
 const SECRET = "secret";
+const PROBLEMS_OF_ADDRESS = new Set<ServerProblem>([
+  "bad_url",
+  "unreachable",
+  "no_tls",
+  "no_such_route",
+  "not_a_server",
+]);
 let window: FimWindow | null = null;
 
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
@@ -54,12 +61,17 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       return language && pauseLanguage(language, !isOnFor(language, fim.settings));
     },
     "fimserve.signIn": async () => {
+      if (fim.addressError !== null) return warn(fim.addressError);
       if (await signIn.askForKey(fim.settings.url)) {
         await fim.configure();
         await checkServer(fim);
       }
     },
-    "fimserve.signOut": () => signIn.forgetKey(fim.settings.url),
+    "fimserve.signOut": async () => {
+      const wasKept = await signIn.forgetKey(fim.settings.url);
+      const what = wasKept ? "the key is forgotten" : "no key is kept";
+      await vscode.window.showInformationMessage(`fimserve: ${what} for ${fim.client.baseUrl}.`);
+    },
     "fimserve.checkServer": () => checkServer(fim),
     "fimserve.openSettings": () => open("workbench.action.openSettings", "@ext:fimserve.fimserve"),
     "fimserve.openWalkthrough": () =>
@@ -72,7 +84,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   context.subscriptions.push(
     log,
     statusBar,
-    onSettings(reconfigure),
+    onSettings(reconfigure, () => fim.noteRefusal()),
     signIn.onChange(reconfigure),
     vscode.languages.registerInlineCompletionItemProvider(
       { pattern: "**" },
@@ -89,7 +101,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       for (const uri of files) fim.noteDeleted(uri.toString());
     }),
     vscode.window.onDidChangeTextEditorSelection((change) => fim.noteSelection(change)),
-    vscode.window.onDidChangeActiveTextEditor((editor) => editor && fim.noteActive(editor)),
+    vscode.window.onDidChangeActiveTextEditor((editor) => fim.noteActive(editor)),
     vscode.window.onDidChangeWindowState((state) => {
       if (!state.focused) fim.lifecycle.dismiss("blurred");
     }),
@@ -110,8 +122,16 @@ async function checkServer(fim: FimWindow): Promise<void> {
     );
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
-    await vscode.window.showWarningMessage(`fimserve: ${error.message}. ${error.remedy}`);
+    await warn(error);
   }
+}
+
+/** Says what is wrong and what to do; of an address, where it is set. */
+async function warn(error: ServerError): Promise<void> {
+  const choices = PROBLEMS_OF_ADDRESS.has(error.problem) ? ["Open Settings"] : [];
+  const text = `fimserve: ${error.message}. ${error.remedy}`;
+  const chosen = await vscode.window.showWarningMessage(text, ...choices);
+  if (chosen !== undefined) await open("workbench.action.openSettings", "fimserve.url");
 }
 
 async function offerSignIn(error: ServerError): Promise<void> {

@@ -59,6 +59,7 @@ class Workbench:
     url: str
     folder: Path
     """The folder that it opens."""
+    settings_file: Path
 
 
 @contextmanager
@@ -84,7 +85,8 @@ def serve_workbench(
         (opened / name).write_text(text, encoding="utf-8", newline="")
     _install_extension(extensions)
     user = json.dumps({**QUIET_SETTINGS, **settings})
-    (data / "User" / "settings.json").write_text(user, encoding="utf-8")
+    settings_file = data / "User" / "settings.json"
+    settings_file.write_text(user, encoding="utf-8")
     port = _free_port()
     command = [
         "node", str(installed / ENTRY), "--auth", "none", "--bind-addr", f"127.0.0.1:{port}",
@@ -97,7 +99,7 @@ def serve_workbench(
     url = f"http://127.0.0.1:{port}"
     try:
         wait_for(lambda: _answers(url), "the workbench to answer")
-        yield Workbench(f"{url}/?folder={opened}", opened)
+        yield Workbench(f"{url}/?folder={opened}", opened, settings_file)
     finally:
         process.terminate()
         try:
@@ -125,6 +127,12 @@ class EditorWindow:
         icon = self.page.locator(".statusbar-item[id^='fimserve'] .codicon").first
         names = (icon.get_attribute("class") or "").split()
         return next((n.removeprefix("codicon-") for n in names if n.startswith("codicon-")), "")
+
+    @property
+    def status_spoken(self) -> str:
+        """What a screen reader says of our item of the status bar."""
+        item = self.page.locator(".statusbar-item[id^='fimserve'] [aria-label]").first
+        return item.get_attribute("aria-label") or ""
 
     def open(self, name: str, line: int, column: int) -> Path:
         """Open a file and put the cursor into it.
@@ -164,6 +172,25 @@ class EditorWindow:
     def run_command(self, title: str) -> None:
         """Run a command of the palette by its title."""
         self.run_quickly("F1", f">{title}")
+
+    def set(self, name: str, value: object) -> None:
+        """Change a setting in the file of the user's settings, as a person does."""
+        file = self._workbench.settings_file
+        text = json.dumps({**json.loads(file.read_text(encoding="utf-8")), name: value})
+        self.run_command("Preferences: Open User Settings (JSON)")
+        self.page.locator(".tab.active[data-resource-name='settings.json']").wait_for()
+        wait_for(lambda: self._cursor().startswith("Ln "), "the editor of the settings")
+        # Emptied first: what old and new text end in alike would stay.
+        self.press("Control+A")
+        self.press("Delete")
+        self.page.keyboard.insert_text(text)
+        self.page.locator(".tab.active.dirty").wait_for()
+        assert self.saved(file) == text
+
+    def wait_for_message(self, text: str) -> None:
+        """Wait for a message in the corner of the window, and close all there are."""
+        self.page.locator(".notification-list-item-message", has_text=text).first.wait_for()
+        self.run_command("Notifications: Clear All Notifications")
 
     def type(self, text: str) -> None:
         """Type at a steady pace."""

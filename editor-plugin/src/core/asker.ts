@@ -176,7 +176,7 @@ export class Asker {
       return this.end("failed", error);
     }
     const { answer } = outcome;
-    if (answer === null) return this.end("nothing");
+    if (answer === null) return this.end("nothing", "busy");
     const tookMs = this.nowMs() - live.startedMs;
     this.rhythm.noteAnswer(tookMs);
     const model = answer.facts["model"];
@@ -207,8 +207,8 @@ export class Asker {
     return this.offers.add(uri, around, { ...suggestion, completionId: id });
   }
 
-  private end(ending: Ending, error: ServerError | null = null): null {
-    this.status.noteEnd(error);
+  private end(ending: Ending, why: ServerError | "busy" | null = null): null {
+    this.status.noteEnd(why);
     this.listener.ended?.(ending);
     return null;
   }

@@ -181,6 +181,10 @@ test("an explicit request brings alternatives, each once", async () => {
   const { items } = await asked.done;
   expect(items.map((item) => item.text)).toEqual(["mean(y)", "median(y)"]);
   expect(new Set(items.map((item) => item.completionId)).size).toBe(2);
+  // The server knows it by one id and its place among the choices.
+  const accepted = desk.lifecycle.accept(items[1]?.completionId ?? "");
+  expect(accepted).toMatchObject({ completionId: "c-2", text: "median(y)" });
+  expect(desk.events.at(-1)).toMatchObject({ type: "accepted", completion_id: "c-2", choice_index: 0 });
 });
 
 test("what would follow a suggestion is there once it is accepted", async () => {

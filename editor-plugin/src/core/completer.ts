@@ -6,7 +6,7 @@ import type { Asker } from "./asker";
 import type { DocumentContext, Surroundings } from "./documentContext";
 import { firstLine } from "./documentContext";
 import type { EventMaker, Facts } from "./eventMaker";
-import type { Lifecycle } from "./lifecycle";
+import type { Lifecycle, Offered } from "./lifecycle";
 import { decideMultiline, type LineSetting } from "./lineMode";
 import type { OfferBook, Suggestion } from "./offers";
 import type { Completions, Question, Snippet } from "./question";
@@ -120,8 +120,9 @@ export class Completer {
     this.parts.asker.noteAccepted(completionId);
   }
 
-  /** Notes that the editor is about to ask again for a text that has grown, not because of a key. */
-  noteRefresh(uri: string): void {
+  /** Notes that the editor is about to ask again for a text that has grown, not because of a key; null
+   * where it has asked, or did not. */
+  noteRefresh(uri: string | null): void {
     this.refreshing = uri;
   }
 
@@ -188,8 +189,10 @@ export class Completer {
       const text = trimAnswer(raw, context);
       if (text === "" || texts.has(text) || answer === null) continue;
       texts.add(text);
-      const facts = { ...answer.facts, source: "network", request_id: question.requestId };
-      others.push({ completionId: `${answer.completionId}-${index}`, text, facts });
+      const { completionId: servedId } = answer;
+      const told = { source: "network", request_id: question.requestId, choice_index: index };
+      const facts = { ...answer.facts, ...told };
+      others.push({ completionId: `${servedId}-${index}`, text, facts, servedId });
     }
     return others.slice(0, numChoices - known.length);
   }
@@ -228,27 +231,34 @@ export class Completer {
       end: context.end,
     }));
     const [first] = suggestions;
-    const [item] = items;
-    if (first === undefined || item === undefined) return { items: [], refusal: null, source: null };
-    const standing = place.document.slice(context.start, context.end);
-    this.parts.lifecycle.offer({
-      completionId: item.completionId,
-      uri: context.uri,
-      text: item.text,
-      anchor: context.start,
-      numTyped: item.text.startsWith(standing) ? standing.length : 0,
-      numGiven: context.given.length,
-      isCrlf: context.isCrlf,
-      facts: {
-        ...this.factsOf(context, kind),
-        ...first.facts,
-        ...measure(first.text),
-        visible_ms: this.parts.nowMs() - startedMs,
-      },
-      ...(this.parts.settings().sharesCode ? { texts: textsOf(context, first.text) } : {}),
-    });
+    if (first === undefined) return { items: [], refusal: null, source: null };
+    const visibleMs = this.parts.nowMs() - startedMs;
+    const [offered, ...others] = suggestions.map((each) => this.offeredOf(place, kind, each));
+    if (offered !== undefined) {
+      const facts = { ...offered.facts, visible_ms: visibleMs };
+      this.parts.lifecycle.offer({ ...offered, facts }, others);
+    }
     if (this.parts.settings().isPrefetching) this.planPrefetch(context, first);
     return { items, refusal: null, source: String(first.facts["source"]) };
+  }
+
+  private offeredOf(place: Place, kind: TriggerKind, suggestion: Suggestion): Offered {
+    const { context } = place;
+    const text = context.given + suggestion.text;
+    const standing = place.document.slice(context.start, context.end);
+    const { completionId, servedId } = suggestion;
+    return {
+      completionId,
+      uri: context.uri,
+      text,
+      anchor: context.start,
+      numTyped: text.startsWith(standing) ? standing.length : 0,
+      numGiven: context.given.length,
+      isCrlf: context.isCrlf,
+      facts: { ...this.factsOf(context, kind), ...suggestion.facts, ...measure(suggestion.text) },
+      ...(servedId === undefined ? {} : { servedId }),
+      ...(this.parts.settings().sharesCode ? { texts: textsOf(context, suggestion.text) } : {}),
+    };
   }
 
   private factsOf(context: DocumentContext, kind: TriggerKind): Facts {

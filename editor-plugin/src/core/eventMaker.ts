@@ -22,6 +22,8 @@ export type FimEvent = Readonly<Record<string, unknown>> & { readonly id: string
 const SCHEMA_VERSION = 1;
 const MAX_NAME_CHARS = 64;
 const HASH_CHARS = 32;
+/** Longest duration that the schema has: a day. */
+const MAX_DURATION_MS = 86_400_000;
 
 const NAMES = [
   "language",
@@ -78,6 +80,10 @@ export class EventMaker {
     for (const name of NAMES) {
       const value = fields[name];
       if (typeof value === "string") fields[name] = asName(value);
+    }
+    for (const [name, value] of Object.entries(fields)) {
+      const isDuration = name.endsWith("_ms") && name !== "at_ms" && typeof value === "number";
+      if (isDuration) fields[name] = Math.min(value, MAX_DURATION_MS);
     }
     const told = Object.entries(fields).filter(
       ([name, value]) => value !== null && value !== undefined && !PRIVATE.has(name),

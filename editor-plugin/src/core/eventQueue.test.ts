@@ -27,11 +27,18 @@ class Store {
   readonly ids: string[] = [];
   delivery: Delivery = "done";
   numBatches = 0;
+  maxBatch = MAX_BATCH;
+  /** Events that it will not have. */
+  readonly invalid = new Set<string>();
   readonly send = async (events: readonly FimEvent[]): Promise<Delivery> => {
     this.numBatches += 1;
     expect(events.length).toBeLessThanOrEqual(MAX_BATCH);
-    if (this.delivery === "done") this.ids.push(...events.map((event) => event.id));
-    return this.delivery;
+    if (this.delivery !== "done") return this.delivery;
+    if (events.length > this.maxBatch) return "too_many";
+    const invalidAt = events.findIndex((event) => this.invalid.has(event.id));
+    if (invalidAt >= 0) return { invalidAt };
+    this.ids.push(...events.map((event) => event.id));
+    return "done";
   };
 }
 
@@ -119,6 +126,27 @@ test("refused events are dropped, and it is said once", async () => {
   expect(folder.files.size).toBe(0);
 });
 
+test("an event that is not valid takes no other with it", async () => {
+  store.invalid.add("e-3").add("e-7");
+  const queue = makeQueue();
+  const ids = addAll(queue, 10);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(store.ids).toEqual(ids.filter((id) => !store.invalid.has(id)));
+  expect([queue.numRefused, folder.files.size]).toEqual([2, 0]);
+});
+
+test("a server that wants fewer at once gets them in parts", async () => {
+  store.maxBatch = 3;
+  const queue = makeQueue();
+  const ids = addAll(queue, 10);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect([store.ids, folder.files.size]).toEqual([ids, 0]);
+  store.maxBatch = 0;
+  addAll(queue, 2, 10);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect([queue.numRefused, folder.files.size]).toEqual([2, 0]);
+});
+
 test("the oldest go when there is no more room", async () => {
   store.delivery = "later";
   const queue = makeQueue();
@@ -165,4 +193,33 @@ test("a user who says no leaves nothing on disk", async () => {
   await queue.clear();
   await settle();
   expect([queue.numWaiting, folder.files.size]).toEqual([0, 0]);
+});
+
+test("a user who says no leaves nothing of earlier windows either", async () => {
+  store.delivery = "later";
+  const earlier = makeQueue();
+  addAll(earlier, 2);
+  await earlier.close();
+  expect(folder.files.size).toBe(1);
+  await makeQueue().clear();
+  expect(folder.files.size).toBe(0);
+});
+
+test("what is being written while the user says no does not stay", async () => {
+  store.delivery = "later";
+  const queue = makeQueue();
+  const write = folder.write.bind(folder);
+  let goOn: () => void = () => undefined;
+  folder.write = async (name, text) => {
+    await new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    await write(name, text);
+  };
+  addAll(queue, 1);
+  await vi.advanceTimersByTimeAsync(600);
+  await queue.clear();
+  goOn();
+  await settle();
+  expect(folder.files.size).toBe(0);
 });

@@ -89,13 +89,14 @@ export class EventQueue {
     await this.clear();
   }
 
-  /** Forgets everything that waits, on disk too, as when the user says no. */
+  /** Forgets everything that waits, what earlier windows left too, as when the user says no. */
   async clear(): Promise<void> {
-    const names = [...this.waiting.keys()];
+    const left = await this.folder.list().catch(() => []);
+    const names = new Set([...this.waiting.keys(), ...left]);
     this.waiting.clear();
     this.unwritten.clear();
     this.open = null;
-    await Promise.all(names.map((name) => this.folder.remove(name).catch(() => undefined)));
+    await Promise.all([...names].map((name) => this.folder.remove(name).catch(() => undefined)));
   }
 
   /** Writes what is not on disk yet, and stops; the next window sends it. */
@@ -140,15 +141,32 @@ export class EventQueue {
     if (segment === null || segment.server !== this.server) return this.forget(name);
     // What comes while it travels goes into the next one.
     if (segment === this.open) this.open = null;
-    const delivery = await this.send(segment.events);
-    if (delivery === "later") return false;
+    if (!(await this.deliver(segment.events))) return false;
     this.pauseMs = FIRST_RETRY_MS;
-    if (delivery === "never") {
-      // Said once: a server that stores no events refuses every batch.
-      if (this.numRefused === 0) this.warn("the server refuses events; they are dropped");
-      this.numRefused += segment.events.length;
-    }
     return this.forget(name);
+  }
+
+  /** Brings events to the server, in parts where it wants fewer at once, without those that it will not
+   * have; returns whether all are off our hands. */
+  private async deliver(events: readonly FimEvent[]): Promise<boolean> {
+    if (events.length === 0) return true;
+    const delivery = await this.send(events);
+    if (delivery === "later") return false;
+    if (delivery === "done") return true;
+    if (delivery === "too_many" && events.length > 1) {
+      const half = Math.ceil(events.length / 2);
+      return (await this.deliver(events.slice(0, half))) && this.deliver(events.slice(half));
+    }
+    const invalidAt = typeof delivery === "object" ? delivery.invalidAt : events.length;
+    const others = events.filter((_, at) => at !== invalidAt);
+    this.noteRefused(others.length < events.length ? 1 : events.length);
+    return others.length < events.length ? this.deliver(others) : true;
+  }
+
+  private noteRefused(count: number): void {
+    // Said once: a server that stores no events refuses every batch.
+    if (this.numRefused === 0) this.warn("the server refuses events; they are dropped");
+    this.numRefused += count;
   }
 
   private async forget(name: string): Promise<boolean> {
@@ -167,6 +185,8 @@ export class EventQueue {
       const text = JSON.stringify({ server, events });
       // Without a disk they are still sent from memory.
       await this.folder.write(name, text).catch((error: unknown) => this.warn(`events: ${String(error)}`));
+      // The user may have said no meanwhile.
+      if (!this.waiting.has(name)) await this.folder.remove(name).catch(() => undefined);
     }
   }
 

@@ -1,9 +1,9 @@
 // What the service really answers: `tests/fixtures/http`, recorded from it and played by Python too.
 
 import { readFileSync } from "node:fs";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { contextOf } from "../../test/notation";
-import { FimClient, type ServerAddress } from "./fimClient";
+import { type Delivery, FimClient, type ServerAddress } from "./fimClient";
 import type { Question } from "./question";
 import { ServerError } from "./serverError";
 
@@ -144,6 +144,9 @@ test.each([
   [404, null, "no_such_route"],
   [500, null, "failed"],
   [400, null, "refused"],
+  [407, null, "proxy"],
+  [502, null, "gateway"],
+  [504, "k", "gateway"],
 ] as const)("%d with the key %s is %s", async (status, apiKey, problem) => {
   const client = clientFor(() => new Response("", { status }), { ...ADDRESS, apiKey });
   await expect(client.complete(question(), signal)).rejects.toMatchObject({ problem });
@@ -154,6 +157,39 @@ test("a page that is no completion server is told apart, and so is silence", asy
   await expect(page.complete(question(), signal)).rejects.toMatchObject({ problem: "not_a_server" });
   const nobody = clientFor(() => Promise.reject(new TypeError("fetch failed")));
   await expect(nobody.complete(question(), signal)).rejects.toMatchObject({ problem: "unreachable" });
+});
+
+test.each([
+  ["ECONNREFUSED", "unreachable"],
+  ["ENOTFOUND", "unreachable"],
+  ["DEPTH_ZERO_SELF_SIGNED_CERT", "certificate"],
+  ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "certificate"],
+  ["ERR_TLS_CERT_ALTNAME_INVALID", "certificate"],
+  ["ERR_SSL_WRONG_VERSION_NUMBER", "no_tls"],
+] as const)("a connection that fails by %s is %s", async (code, problem) => {
+  const cause = Object.assign(new Error("connect"), { code });
+  const client = clientFor(() => Promise.reject(new TypeError("fetch failed", { cause })));
+  const message: unknown = expect.stringContaining(code);
+  await expect(client.complete(question(), signal)).rejects.toMatchObject({ problem, message });
+  await expect(client.fetchModels()).rejects.toMatchObject({ problem, message });
+});
+
+test("a proxy is told from a server", async () => {
+  const cause = new Error("Proxy response (407) !== 200 when HTTP Tunneling");
+  const tunnel = clientFor(() => Promise.reject(new TypeError("fetch failed", { cause })));
+  await expect(tunnel.complete(question(), signal)).rejects.toMatchObject({ problem: "proxy" });
+  const chromium = clientFor(() => Promise.reject(new Error("net::ERR_CERT_AUTHORITY_INVALID")));
+  await expect(chromium.complete(question(), signal)).rejects.toMatchObject({ problem: "certificate" });
+});
+
+test.each(["myserver:8111", "myserver", "ftp://h", "http://"])("%s is no address, and not asked", async (url) => {
+  const fetch = vi.fn();
+  const client = new FimClient({ ...ADDRESS, url }, fetch);
+  const message: unknown = expect.stringContaining(url);
+  await expect(client.complete(question(), signal)).rejects.toMatchObject({ problem: "bad_url", message });
+  await expect(client.fetchModels()).rejects.toMatchObject({ problem: "bad_url" });
+  await expect(client.sendEvents([{ id: "1" }])).resolves.toBe("later");
+  expect(fetch).not.toHaveBeenCalled();
 });
 
 test("the request is what the protocol says", async () => {
@@ -199,13 +235,21 @@ test("aborting closes the connection", async () => {
   await expect(asking).rejects.toMatchObject({ name: "AbortError" });
 });
 
+const DELIVERIES: Readonly<Record<string, Delivery>> = {
+  "a field that is not valid": { invalidAt: 1 },
+  "no list": "too_many",
+  "switched off": "never",
+  "nothing stored for now": "later",
+  "body too large": "too_many",
+  "no key": "later",
+  "key without the scope": "later",
+};
+
 test.each(exchanges("events.json").map((each) => [each.name, each] as const))(
   "events, %s: kept only where another try may help",
-  async (_, exchange) => {
-    const { status } = exchange.response;
+  async (name, exchange) => {
     const delivery = await clientFor(() => answerOf(exchange)).sendEvents([{ id: "1" }]);
-    const isRetried = status >= 500 || [401, 403, 408, 429].includes(status);
-    expect(delivery).toBe(status === 200 ? "done" : isRetried ? "later" : "never");
+    expect(delivery).toEqual(exchange.response.status === 200 ? "done" : DELIVERIES[name]);
   },
 );
 

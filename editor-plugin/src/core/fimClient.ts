@@ -4,8 +4,9 @@
 // request is given up: the server stops computing. Knows nothing of editors.
 
 import { createParser } from "eventsource-parser";
+import { isAddress } from "./address";
 import type { Answer, Completions, Question } from "./question";
-import { ServerError } from "./serverError";
+import { ServerError, toConnectionError } from "./serverError";
 
 export interface ServerAddress {
   /** `http://host:port`, with or without `/v1` behind it. */
@@ -17,8 +18,9 @@ export interface ServerAddress {
   readonly user: string;
 }
 
-/** What became of events: taken; not taken, and worth another try; refused for good. */
-export type Delivery = "done" | "later" | "never";
+/** What became of events: taken; not taken, and worth another try; too many at once; refused for good,
+ * all of them or for the sake of one. */
+export type Delivery = "done" | "later" | "too_many" | "never" | { readonly invalidAt: number };
 
 /** A completion that takes longer than this nobody waits for. */
 const TIMEOUT_MS = 20_000;
@@ -63,7 +65,7 @@ export class FimClient implements Completions {
     } catch (error) {
       if (signal.aborted || error instanceof ServerError) throw error;
       if (limited.aborted) throw new ServerError("slow", `no answer in ${TIMEOUT_MS / 1000} s`);
-      throw new ServerError("unreachable", `${this.baseUrl} does not answer`);
+      throw toConnectionError(error, this.baseUrl);
     }
   }
 
@@ -72,9 +74,9 @@ export class FimClient implements Completions {
     try {
       const signal = AbortSignal.timeout(EVENTS_TIMEOUT_MS);
       const response = await this.post("/v1/events", { events }, signal, {});
+      if (!response.ok) return deliveryOf(response.status, await response.text());
       await response.body?.cancel();
-      if (response.ok) return "done";
-      return response.status < 500 && !RETRIED_STATUSES.has(response.status) ? "never" : "later";
+      return "done";
     } catch {
       return "later";
     }
@@ -85,14 +87,22 @@ export class FimClient implements Completions {
     let response: Response;
     try {
       const signal = AbortSignal.timeout(EVENTS_TIMEOUT_MS);
+      this.checkAddress();
       response = await this.fetch(`${this.baseUrl}/v1/models`, { headers: this.headers(), signal });
-    } catch {
-      throw new ServerError("unreachable", `${this.baseUrl} does not answer`);
+    } catch (error) {
+      throw error instanceof ServerError ? error : toConnectionError(error, this.baseUrl);
     }
     if (!response.ok) throw await this.refusalOf(response);
     const body: unknown = await response.json().catch(() => null);
     const data = isObject(body) && Array.isArray(body["data"]) ? body["data"] : [];
     return data.flatMap((each) => (isObject(each) && isText(each["id"]) ? [each["id"]] : []));
+  }
+
+  /** Returns what is wrong where the address is none, or null. */
+  findAddressError(): ServerError | null {
+    const { url } = this.address;
+    if (isAddress(url)) return null;
+    return new ServerError("bad_url", `fimserve.url is no address: ${url.slice(0, MAX_SHOWN_CHARS)}`);
   }
 
   private bodyOf(question: Question): Json {
@@ -117,12 +127,18 @@ export class FimClient implements Completions {
     };
   }
 
-  private post(
+  private checkAddress(): void {
+    const error = this.findAddressError();
+    if (error !== null) throw error;
+  }
+
+  private async post(
     path: string,
     body: Json,
     signal: AbortSignal,
     headers: Record<string, string>,
   ): Promise<Response> {
+    this.checkAddress();
     return this.fetch(this.baseUrl + path, {
       method: "POST",
       headers: { ...this.headers(), ...headers, "content-type": "application/json" },
@@ -153,8 +169,21 @@ export class FimClient implements Completions {
     if (status === 404 || status === 405) {
       return new ServerError("no_such_route", `${this.baseUrl} has no completions`, status);
     }
+    if (status === 407) return new ServerError("proxy", "the proxy asks who you are", status);
+    if (status === 502 || status === 504) {
+      return new ServerError("gateway", `behind ${this.baseUrl} nobody answers`, status);
+    }
     return new ServerError(status >= 500 ? "failed" : "refused", message, status);
   }
+}
+
+function deliveryOf(status: number, body: string): Delivery {
+  if (status >= 500 || RETRIED_STATUSES.has(status)) return "later";
+  if (status === 413) return "too_many";
+  const param = String(readError(body)?.param);
+  if (status === 400 && param === "events") return "too_many";
+  const at = /^events\[(\d+)\]/.exec(param)?.[1];
+  return status === 400 && at !== undefined ? { invalidAt: Number(at) } : "never";
 }
 
 async function readAnswer(response: Response, onText: OnText): Promise<Answer> {

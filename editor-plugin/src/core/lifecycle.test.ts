@@ -148,6 +148,49 @@ test("one that goes early is never read", () => {
   expect(types()).toEqual(["shown", "dismissed"]);
 });
 
+function offerSeveral(...texts: string[]): void {
+  const [first, ...others] = texts.map((text, index) => ({
+    completionId: `c-${index}`,
+    uri: URI,
+    text,
+    anchor: 10,
+    numTyped: 0,
+    numGiven: 0,
+    isCrlf: false,
+    facts: index === 0 ? {} : { choice_index: index - 1 },
+    ...(index === 0 ? {} : { servedId: "s" }),
+  }));
+  if (first !== undefined) lifecycle.offer(first, others);
+}
+
+test.each([["once it is inserted"], ["before it is inserted"]])(
+  "another one that was turned to is accepted, told %s",
+  (when) => {
+    offerSeveral("mean", "median", "mode");
+    if (when === "once it is inserted") insert(10, "mode");
+    expect(lifecycle.accept("c-2")).toMatchObject({ completionId: "s", start: 10, text: "mode" });
+    if (when === "before it is inserted") insert(10, "mode");
+    expect(events.map(({ type, id, facts }) => [type, id, facts["choice_index"]])).toEqual([
+      ["shown", "c-0", undefined],
+      ["dismissed", "c-0", undefined],
+      ["shown", "s", 1],
+      ["accepted", "s", 1],
+    ]);
+    expect(events[1]?.facts).toMatchObject({ dismiss_reason: "replaced" });
+    expect(events[3]?.facts).toMatchObject({ accepted_chars: 4 });
+  },
+);
+
+test("typing that only another one goes on from turns to it", () => {
+  offerSeveral("mean", "median", "mode");
+  insert(10, "m");
+  insert(11, "ed");
+  expect(lifecycle.shown).toMatchObject({ offered: { completionId: "c-1" }, numTyped: 3 });
+  insert(13, "q");
+  expect(types()).toEqual(["shown", "dismissed", "shown", "dismissed"]);
+  expect(events[3]).toMatchObject({ id: "s", facts: { dismiss_reason: "typed_over" } });
+});
+
 test("accepted once, it is not accepted again", () => {
   offer("mean");
   insert(10, "mean");

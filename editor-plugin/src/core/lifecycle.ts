@@ -40,6 +40,8 @@ export interface Offered {
   readonly facts: Facts;
   /** Code, for users who share it; said once, when it is shown. */
   readonly texts?: Facts;
+  /** Its id for the server, where several suggestions came under one. */
+  readonly servedId?: string;
 }
 
 /** The suggestion on the screen. */
@@ -78,6 +80,8 @@ interface View {
 
 export class Lifecycle {
   private current: View | null = null;
+  /** Suggestions for the same place that the user can turn to, which VS Code does not tell. */
+  private others: View[] = [];
   private readonly views = new Map<string, View>();
 
   constructor(
@@ -98,19 +102,10 @@ export class Lifecycle {
     else if (cursorOf(this.current) !== cursor) this.dismiss("caret_moved");
   }
 
-  /** Notes that an item is about to be shown. */
-  offer(offered: Offered): void {
+  /** Notes that an item is about to be shown, and others that can be turned to. */
+  offer(offered: Offered, others: readonly Offered[] = []): void {
     const before = this.current;
-    const view: View = {
-      offered,
-      viewId: crypto.randomUUID(),
-      shownAtMs: null,
-      numTyped: offered.numTyped,
-      numTypedBefore: offered.numTyped,
-      numTaken: 0,
-      numTakenBefore: 0,
-      readTimer: null,
-    };
+    const view = makeView(offered);
     if (before !== null && before.offered.completionId === offered.completionId) {
       // The same suggestion, as long as it has been looked at.
       view.viewId = before.viewId;
@@ -121,21 +116,19 @@ export class Lifecycle {
       this.dismiss("replaced");
     }
     this.current = view;
-    this.views.delete(offered.completionId);
-    this.views.set(offered.completionId, view);
-    for (const oldest of this.views.keys()) {
-      if (this.views.size <= MAX_VIEWS) break;
-      this.views.delete(oldest);
-    }
+    this.others = others.map(makeView);
+    for (const each of [...this.others, view]) this.remember(each);
     if (view.shownAtMs === null) this.show(view);
   }
 
   /** Notes an edit of a document. */
   follow(uri: string, edit: Edit): void {
     const view = this.current;
-    if (view !== null && view.offered.uri === uri && !followEdit(view, edit)) {
-      this.dismiss("typed_over");
-    }
+    if (view === null || view.offered.uri !== uri) return;
+    const others = this.others.filter((other) => followEdit(other, edit));
+    if (followEdit(view, edit)) this.others = others;
+    else if (others[0] === undefined) this.dismiss("typed_over");
+    else this.turnTo(others[0], others.slice(1));
   }
 
   /** Notes that the part that was inserted last was accepted, not typed. */
@@ -158,6 +151,7 @@ export class Lifecycle {
     const view = this.views.get(completionId);
     if (view === undefined) return null;
     this.views.delete(completionId);
+    if (this.others.includes(view)) this.turnTo(view);
     const { offered } = view;
     const isInserted = view.numTyped === offered.text.length;
     const numTyped = isInserted ? view.numTypedBefore : view.numTyped;
@@ -168,16 +162,20 @@ export class Lifecycle {
       shown_ms: this.shownMs(view),
     });
     stopTimer(view);
-    if (this.current === view) this.current = null;
+    if (this.current === view) {
+      this.current = null;
+      this.others = [];
+    }
     const start = offered.anchor + lengthIn(offered, offered.text.slice(0, numOwn));
     const { uri, isCrlf, facts } = offered;
-    return { completionId, uri, start, text, isCrlf, facts };
+    return { completionId: servedIdOf(offered), uri, start, text, isCrlf, facts };
   }
 
   /** Notes that the suggestion on the screen went away. */
   dismiss(reason: DismissReason): void {
     const view = this.current;
     this.current = null;
+    this.others = [];
     if (view === null) return;
     stopTimer(view);
     this.record("dismissed", view, { dismiss_reason: reason, shown_ms: this.shownMs(view) });
@@ -186,6 +184,23 @@ export class Lifecycle {
   /** Notes that a document was closed. */
   close(uri: string): void {
     if (this.current?.offered.uri === uri) this.dismiss("other");
+  }
+
+  /** Notes that another one is on the screen; since when, nobody tells: it is known from now on. */
+  private turnTo(view: View, others: View[] = []): void {
+    this.dismiss("replaced");
+    this.current = view;
+    this.others = others;
+    this.show(view);
+  }
+
+  private remember(view: View): void {
+    this.views.delete(view.offered.completionId);
+    this.views.set(view.offered.completionId, view);
+    for (const oldest of this.views.keys()) {
+      if (this.views.size <= MAX_VIEWS) break;
+      this.views.delete(oldest);
+    }
   }
 
   private show(view: View): void {
@@ -207,9 +222,26 @@ export class Lifecycle {
   }
 
   private record(type: EventType, view: View, facts: Facts): void {
-    const { completionId, facts: common } = view.offered;
-    this.events.record(type, completionId, { view_id: view.viewId, ...common, ...facts });
+    const { offered, viewId } = view;
+    this.events.record(type, servedIdOf(offered), { view_id: viewId, ...offered.facts, ...facts });
   }
+}
+
+function makeView(offered: Offered): View {
+  return {
+    offered,
+    viewId: crypto.randomUUID(),
+    shownAtMs: null,
+    numTyped: offered.numTyped,
+    numTypedBefore: offered.numTyped,
+    numTaken: 0,
+    numTakenBefore: 0,
+    readTimer: null,
+  };
+}
+
+function servedIdOf(offered: Offered): string {
+  return offered.servedId ?? offered.completionId;
 }
 
 /** Follows an edit; returns whether the suggestion still stands after it. */

@@ -12,6 +12,8 @@ export interface Suggestion {
   readonly text: string;
   /** What events may say about it. */
   readonly facts: Readonly<Record<string, unknown>>;
+  /** Its id for the server, where several came under one. */
+  readonly servedId?: string;
 }
 
 export interface Offer {

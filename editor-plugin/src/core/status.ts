@@ -19,6 +19,7 @@ export interface StatusView {
 const REFUSALS: Readonly<Record<Refusal, string>> = {
   paused: "paused",
   language_off: "off for this language",
+  editor_off: "hidden by the editor: switch editor.inlineSuggest.enabled on",
   virtual_document: "not in this kind of document",
   secrets_file: "not in files that hold secrets",
   too_many_lines: "not in a file of this length",
@@ -34,6 +35,7 @@ const REFUSALS: Readonly<Record<Refusal, string>> = {
 const LASTING = new Set<Refusal>([
   "paused",
   "language_off",
+  "editor_off",
   "virtual_document",
   "secrets_file",
   "too_many_lines",
@@ -45,18 +47,21 @@ export class Status {
   private refusal: Refusal | null = null;
   private latencyMs: number | null = null;
   private model: string | null = null;
+  /** Whether the server had no time for the last request. */
+  private isBusy = false;
 
   constructor(
     private url: string,
     private readonly onChange: (view: StatusView) => void,
   ) {}
 
-  /** Starts anew, as when another server is asked. */
-  reset(url: string): void {
+  /** Starts anew, as when another server is asked; it may be known already that it cannot be. */
+  reset(url: string, error: ServerError | null = null): void {
     this.url = url;
-    this.error = null;
+    this.error = error;
     this.latencyMs = null;
     this.model = null;
+    this.isBusy = false;
     this.tell();
   }
 
@@ -71,12 +76,15 @@ export class Status {
     this.tell();
   }
 
-  /** Notes the end of a request; an error stays until the server completes again. */
-  noteEnd(end: { latencyMs: number; model: string | null } | ServerError | null): void {
+  /** Notes the end of a request, null where it was given up; an error stays until the server completes
+   * again. */
+  noteEnd(end: { latencyMs: number; model: string | null } | ServerError | "busy" | null): void {
     this.numAsking = Math.max(0, this.numAsking - 1);
-    if (end instanceof ServerError) this.error = end;
+    if (end === "busy") this.isBusy = true;
+    else if (end instanceof ServerError) this.error = end;
     else if (end !== null) {
       this.error = null;
+      this.isBusy = false;
       this.latencyMs = end.latencyMs;
       this.model = end.model ?? this.model;
     }
@@ -98,6 +106,7 @@ export class Status {
       `Server: ${this.url}`,
       ...(this.model === null ? [] : [`Model: ${this.model}`]),
       ...took.map((each) => `Last answer: ${each}`),
+      ...(this.isBusy ? ["The server was too busy for the last request; the next key asks again."] : []),
       ...(this.refusal === null ? [] : [`Here: ${REFUSALS[this.refusal]}.`]),
     ];
     const [icon, kind] = this.numAsking > 0 ? (["sync~spin", "asking"] as const) : (["sparkle", "ready"] as const);

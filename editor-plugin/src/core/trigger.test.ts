@@ -26,6 +26,8 @@ test("whoever asks explicitly is asked no questions about the line", () => {
 test.each([
   ["file:///w/.env", true],
   ["file:///w/.env.local", true],
+  ["file:///w/deploy/prod.env", true],
+  ["file:///w/terraform.tfvars", true],
   ["file:///home/a/.ssh/config", true],
   ["file:///w/deploy/server.pem", true],
   ["file:///w/secrets.yaml", true],
@@ -71,7 +73,13 @@ test.each([
   ["python", "x = 1  # the █", "comment"],
   ["python", 'url = "http://█', null],
   ["typescript", "// the mean of █", "comment"],
-  ["typescript", " * the mean of █", "comment"],
+  ["typescript", "/**\n * the mean of █", "comment"],
+  ["typescript", "/* one */\nx = 2\n  * 3█", null],
+  ["c", "*p = █", null],
+  ["css", "* { color: █", null],
+  ["powershell", "# the mean of █", "comment"],
+  ["html", "<!-- the mean of █", "comment"],
+  ["plaintext", "* the mean of █", null],
   ["c", "#include █", null],
 ] as const)("%s: %s", (language, marked, refusal) => {
   const rules = { ...RULES, inComments: false };

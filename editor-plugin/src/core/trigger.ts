@@ -8,6 +8,7 @@ export type TriggerKind = "auto" | "invoked" | "after_accept";
 export type Refusal =
   | "paused"
   | "language_off"
+  | "editor_off"
   | "virtual_document"
   | "secrets_file"
   | "too_many_lines"
@@ -51,7 +52,8 @@ const WRITTEN_SCHEMES = new Set([
 ]);
 
 const SECRETS = [
-  /(^|[\\/])\.env(\.[^\\/]*)?$/i,
+  /(^|[\\/])\.env(rc|\.[^\\/]*)?$/i,
+  /\.(env|tfvars|tfstate)$/i,
   /\.(pem|key|p12|pfx|jks|keystore|kdbx|asc|gpg|ppk)$/i,
   /(^|[\\/])id_(rsa|dsa|ecdsa|ed25519)$/i,
   /(^|[\\/])\.?(netrc|npmrc|pypirc|pgpass|htpasswd|dockercfg|git-credentials)$/i,
@@ -59,21 +61,22 @@ const SECRETS = [
   /(^|[\\/])\.(ssh|aws|gnupg|kube)[\\/]/i,
 ];
 
-const LINE_COMMENTS: Readonly<Record<string, readonly string[]>> = {
-  python: ["#"],
-  ruby: ["#"],
-  shellscript: ["#"],
-  perl: ["#"],
-  yaml: ["#"],
-  toml: ["#"],
-  dockerfile: ["#"],
-  makefile: ["#"],
-  r: ["#"],
-  sql: ["--"],
-  lua: ["--"],
-  haskell: ["--"],
-};
-const C_COMMENTS = ["//", "/*", "*"];
+/** Marks that begin a comment; languages that are not named have those of C. */
+const COMMENT_MARKS: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
+  [
+    ["#", "python ruby shellscript perl yaml toml dockerfile makefile r julia elixir powershell coffeescript"],
+    ["#", "cmake nim properties dotenv ignore gdscript"],
+    ["--", "sql lua haskell elm ada vhdl"],
+    [";", "clojure lisp scheme ini asm"],
+    ["%", "latex tex bibtex erlang matlab prolog"],
+    ["<!--", "html xml markdown vue svelte"],
+    ["'", "vb"],
+    ["", "plaintext json"],
+  ].flatMap(([mark = "", names = ""]) =>
+    names.split(" ").map((name) => [name, mark === "" ? [] : [mark]]),
+  ),
+);
+const C_MARKS = ["//", "/*"];
 
 /** Returns why a place is not asked about, or null where it is. */
 export function findRefusal(place: Place, rules: TriggerRules): Refusal | null {
@@ -126,8 +129,13 @@ function isMinified(document: SourceDocument, context: DocumentContext): boolean
 }
 
 function isInComment(context: DocumentContext): boolean {
-  const marks = LINE_COMMENTS[context.language] ?? C_COMMENTS;
+  const marks = COMMENT_MARKS[context.language] ?? C_MARKS;
   const line = context.linePrefix.trimStart();
-  const mark = marks[0] ?? "//";
-  return marks.some((each) => line.startsWith(each)) || line.includes(` ${mark} `);
+  const isMarked = marks.some((mark) => line.startsWith(mark) || line.includes(` ${mark} `));
+  return isMarked || (marks === C_MARKS && line.startsWith("*") && isInBlockComment(context));
+}
+
+function isInBlockComment(context: DocumentContext): boolean {
+  const { prefix } = context.around;
+  return prefix.lastIndexOf("/*") > prefix.lastIndexOf("*/");
 }

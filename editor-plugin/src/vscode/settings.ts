@@ -5,6 +5,7 @@ import type { CompletionSettings } from "../core/completer";
 import type { LineSetting } from "../core/lineMode";
 
 const SECTION = "fimserve";
+const EDITOR_SECTION = "editor.inlineSuggest";
 const DEFAULT_URL = "http://127.0.0.1:8111";
 const MAX_TOKENS = 512;
 
@@ -45,25 +46,43 @@ export function readSettings(): Settings {
 }
 
 export async function pauseLanguage(language: string, isOn: boolean): Promise<void> {
-  const given = vscode.workspace.getConfiguration(SECTION);
-  const languages = { ...given.get<Record<string, boolean>>("languages", {}), [language]: isOn };
-  await given.update("languages", languages, vscode.ConfigurationTarget.Global);
+  const languages = vscode.workspace
+    .getConfiguration(SECTION)
+    .inspect<Record<string, boolean>>("languages");
+  // Where the project has a say it decides; elsewhere the user's own settings do.
+  const isOurs = languages?.workspaceValue?.[language] === undefined;
+  const before = isOurs ? languages?.globalValue : languages.workspaceValue;
+  await write("languages", { ...before, [language]: isOn }, isOurs);
 }
 
 export async function setEnabled(isOn: boolean): Promise<void> {
-  const given = vscode.workspace.getConfiguration(SECTION);
-  await given.update("enabled", isOn, vscode.ConfigurationTarget.Global);
+  const enabled = vscode.workspace.getConfiguration(SECTION).inspect<boolean>("enabled");
+  await write("enabled", isOn, enabled?.workspaceValue === undefined);
 }
 
-export function onSettings(listener: () => void): vscode.Disposable {
+async function write(name: string, value: unknown, isOurs: boolean): Promise<void> {
+  const { Global, Workspace } = vscode.ConfigurationTarget;
+  await vscode.workspace.getConfiguration(SECTION).update(name, value, isOurs ? Global : Workspace);
+}
+
+/** Whether the editor shows grey text in a document without being asked to. */
+export function showsSuggestions(document: vscode.TextDocument): boolean {
+  const given = vscode.workspace.getConfiguration(EDITOR_SECTION, document);
+  return given.get<boolean>("enabled") !== false;
+}
+
+/** @param onEditor Called where the editor's own setting about grey text changes. */
+export function onSettings(listener: () => void, onEditor: () => void): vscode.Disposable {
   return vscode.workspace.onDidChangeConfiguration((change) => {
     if (change.affectsConfiguration(SECTION)) listener();
+    if (change.affectsConfiguration(EDITOR_SECTION)) onEditor();
   });
 }
 
+/** Returns the address as it was written: one that is none is said, not replaced by another server. */
 function asUrl(value: unknown): string {
   const text = typeof value === "string" ? value.trim() : "";
-  return /^https?:\/\//.test(text) && URL.canParse(text) ? text : DEFAULT_URL;
+  return text === "" ? DEFAULT_URL : text;
 }
 
 function oneOf<Choice extends string>(

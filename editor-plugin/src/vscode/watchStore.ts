@@ -37,6 +37,15 @@ export class WatchStore {
     this.planSave();
   }
 
+  /** Removes what this window and earlier ones left, as when the user says no. */
+  async clear(): Promise<void> {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
+    this.isEmpty = true;
+    const names = await this.folder.list().catch(() => []);
+    await Promise.all(names.map((name) => this.folder.remove(name).catch(() => undefined)));
+  }
+
   /** Saves soon: what is watched has changed, or moved. */
   planSave(): void {
     this.timer ??= setTimeout(() => void this.save(), SAVE_AFTER_MS);

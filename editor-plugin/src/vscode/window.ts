@@ -19,10 +19,10 @@ import { SnippetKeeper } from "../core/snippetKeeper";
 import { toLf } from "../core/sourceDocument";
 import { Status, type StatusView } from "../core/status";
 import { Throttle } from "../core/throttle";
-import { findDocumentRefusal } from "../core/trigger";
+import { findDocumentRefusal, type Refusal } from "../core/trigger";
 import { WarmUp, type WarmUpPlace } from "../core/warmUp";
 import { findDefinitions, readClipboard } from "./languageServices";
-import { readSettings, type Settings } from "./settings";
+import { readSettings, type Settings, showsSuggestions } from "./settings";
 import type { SignIn } from "./signIn";
 import { FileFolder } from "./storage";
 import { editsOf, findOpen, findOtherCells, VscodeDocument } from "./vscodeDocument";
@@ -61,6 +61,7 @@ export class FimWindow {
   /** Whether the next edit is a part of a suggestion taken by one of our commands. */
   private takesPart = false;
   private versionAtSelection = -1;
+  private active: vscode.TextDocument | null = null;
 
   constructor(
     context: vscode.ExtensionContext,
@@ -155,11 +156,16 @@ export class FimWindow {
     this.settings = readSettings();
     const before = this.client.baseUrl;
     this.client = this.makeClient(await this.signIn.readKey(this.settings.url));
-    this.status.reset(this.client.baseUrl);
+    this.status.reset(this.client.baseUrl, this.addressError);
     this.offers.clear();
     if (this.client.baseUrl !== before) await this.queue.changeServer(this.client.baseUrl);
-    if (this.settings.events === "off") await this.queue.clear();
+    if (this.settings.events === "off") await this.forgetEvents();
     this.noteRefusal();
+  }
+
+  /** What is wrong with the address of the server; null where it is one. */
+  get addressError(): ServerError | null {
+    return this.client.findAddressError();
   }
 
   noteChange(change: vscode.TextDocumentChangeEvent): void {
@@ -193,9 +199,13 @@ export class FimWindow {
     if (isMoved && selection.isEmpty) this.planWarmUp(change.textEditor);
   }
 
-  noteActive(editor: vscode.TextEditor): void {
-    this.lifecycle.dismiss("file_switched");
+  noteActive(editor: vscode.TextEditor | undefined): void {
+    if (editor !== undefined) this.lifecycle.dismiss("file_switched");
     this.noteRefusal();
+    if (editor === undefined) return;
+    // As it was left, saved or not.
+    if (this.active !== null && !this.active.isClosed) this.noteRecent(this.active);
+    this.active = editor.document;
     this.noteRecent(editor.document);
     this.planWarmUp(editor);
   }
@@ -252,14 +262,27 @@ export class FimWindow {
   }
 
   /** Says at once where there are no completions, and takes away what is shown there. */
-  private noteRefusal(): void {
+  noteRefusal(): void {
     const document = vscode.window.activeTextEditor?.document;
-    if (document === undefined) return;
-    const refusal = findDocumentRefusal(new VscodeDocument(document), this.settings);
+    // What held for a document that is left holds no longer.
+    const anywhere = this.settings.isPaused ? "paused" : null;
+    const refusal = document === undefined ? anywhere : this.refusalOf(document);
     this.status.noteRefusal(refusal);
     if (refusal === null || this.lifecycle.shown === null) return;
     this.lifecycle.dismiss("other");
     void vscode.commands.executeCommand("editor.action.inlineSuggest.hide");
+  }
+
+  /** Returns why nothing is done for a document before somebody asks, or null. */
+  private refusalOf(document: vscode.TextDocument): Refusal | null {
+    const refusal = findDocumentRefusal(new VscodeDocument(document), this.settings);
+    return refusal ?? (showsSuggestions(document) ? null : "editor_off");
+  }
+
+  /** Forgets what waits to be said, and the accepted texts that are watched. */
+  private async forgetEvents(): Promise<void> {
+    this.watch.finish();
+    await Promise.all([this.watchStore.clear(), this.queue.clear()]);
   }
 
   private makeClient(apiKey: string | null): FimClient {
@@ -290,12 +313,13 @@ export class FimWindow {
     const uri = vscode.window.activeTextEditor?.document.uri.toString();
     if (shown?.offered.completionId !== suggestion.completionId || shown.offered.uri !== uri) return;
     this.completer.noteRefresh(uri);
-    void vscode.commands.executeCommand("editor.action.inlineSuggest.trigger");
+    const isOver = (): void => this.completer.noteRefresh(null);
+    void vscode.commands.executeCommand("editor.action.inlineSuggest.trigger").then(isOver, isOver);
   }
 
   private planWarmUp(editor: vscode.TextEditor): void {
     const source = new VscodeDocument(editor.document);
-    const isOff = findDocumentRefusal(source, this.settings) !== null;
+    const isOff = this.refusalOf(editor.document) !== null;
     if (isOff || !this.settings.isWarmingUp) return this.warmUp.cancel();
     this.warmUp.plan(async (): Promise<WarmUpPlace> => {
       const cursor = editor.document.offsetAt(editor.selection.active);
