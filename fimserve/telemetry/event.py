@@ -276,8 +276,7 @@ class Event:
     def check_fields_together(self) -> None:
         """Check what no field says alone.
 
-        Raises:
-            EventError: If two fields contradict each other, or one lacks another.
+        Fails with `EventError` where two fields contradict each other, or one lacks another.
         """
         _check_completion(self)
         _check_persistence(self)

@@ -80,14 +80,13 @@ def require_store(service: Service) -> EventStore:
 async def parse_events(records: Sequence[object]) -> list[Event]:
     """Return the events of a batch.
 
+    Fails with `BadRequest` on the first that is not valid, naming index and field.
+
     Args:
         records: What the client sent.
 
     Returns:
         The events, in their order.
-
-    Raises:
-        BadRequest: On the first that is not valid, naming index and field.
     """
     # Another thread would not let go of Python's lock either, for the little that this takes.
     if (plain := read_plain_events(records)) is not None:
