@@ -77,7 +77,7 @@ def test_hashed_prompts_are_those_that_the_engine_reads(directory: Path, order: 
     renderer = make_renderer(load_model(str(directory), "cpu", "fp32"))
     encoder = renderer.encoder
     index = HealingIndex(encoder.token_bytes, encoder.vocab_size, encoder.special_ids)
-    kept, removed = cut(PROMPT.prefix, encoder, index)
+    kept, removed, _ = cut(PROMPT.prefix, encoder, index)
     assert removed, "the engine heals the last token, so its prompt ends before that"
     parts = PromptParts(kept, PROMPT.suffix, language="python")
     ids = renderer.render(parts, order).token_ids

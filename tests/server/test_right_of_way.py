@@ -1,15 +1,17 @@
 """Events wait for a gap between completions, and no longer than they have to."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from starlette.types import Message, Receive, Scope, Send
 
 from fimserve.server.app import make_app
-from fimserve.server.right_of_way import RightOfWay
+from fimserve.server.right_of_way import MAX_HELD_BYTES, GiveWay, RightOfWay
 from fimserve.server.service import Service
 from fimserve.telemetry import TelemetrySettings, open_event_store
 from support.fake_engine import FakeEngine
@@ -78,11 +80,90 @@ def test_a_failed_completion_gives_the_way_back() -> None:
     run(play)
 
 
-def test_nobody_waits_for_longer_than_the_limit() -> None:
+class GiveWayCall(NamedTuple):
+    """A request on its way through the middleware."""
+
+    right_of_way: RightOfWay
+    heard: list[Message]
+    start: Callable[[], Coroutine[Any, Any, None]]
+
+
+def send_in_parts(sent: asyncio.Queue[Message]) -> GiveWayCall:
+    """Return a call of the middleware whose app takes what it receives until the body ends."""
+    right_of_way = RightOfWay(LONG_S)
+    heard: list[Message] = []
+
+    async def app(_scope: Scope, receive: Receive, _send: Send) -> None:
+        while True:
+            heard.append(await receive())
+            if not heard[-1].get("more_body", False):
+                return
+
+    async def send(_message: Message) -> None:
+        raise AssertionError("this app answers nothing")
+
+    gives_way = GiveWay(app, right_of_way, ["/v1/events"])
+    return GiveWayCall(
+        right_of_way,
+        heard,
+        lambda: gives_way({"type": "http", "path": "/v1/events"}, sent.get, send),
+    )
+
+
+def part(body: bytes, *, more_body: bool) -> Message:
+    return {"type": "http.request", "body": body, "more_body": more_body}
+
+
+def test_who_sends_and_leaves_while_it_waits_is_heard() -> None:
+    parts = [part(b"[1,", more_body=True), part(b"2]", more_body=False)]
+
     async def play() -> None:
-        right_of_way = RightOfWay(0.02)
-        with right_of_way.taken():
-            await right_of_way.wait()
+        sent: asyncio.Queue[Message] = asyncio.Queue()
+        call = send_in_parts(sent)
+        with call.right_of_way.taken():
+            waiting = asyncio.create_task(call.start())
+            for one in parts:
+                sent.put_nowait(one)
+            while not sent.empty():  # what the server has is what it has taken before one leaves
+                await asyncio.sleep(0)
+            await asyncio.sleep(0.01)
+            assert call.heard == []
+        await waiting
+        assert call.heard == parts
+
+    run(play)
+
+
+def test_a_body_that_does_not_come_waits_no_longer_than_the_limit() -> None:
+    async def play() -> None:
+        sent: asyncio.Queue[Message] = asyncio.Queue()
+        call = send_in_parts(sent)
+        call.right_of_way.max_wait_s = 0.02
+        with call.right_of_way.taken():
+            sent.put_nowait(part(b"[", more_body=True))
+            reading = asyncio.create_task(call.start())
+            while not call.heard:  # past the wait, at the app, which reads on
+                await asyncio.sleep(0.01)
+            sent.put_nowait(part(b"]", more_body=False))
+            await reading
+        assert [one["body"] for one in call.heard] == [b"[", b"]"]
+
+    run(play)
+
+
+def test_of_a_large_body_the_beginning_is_taken_in_ahead() -> None:
+    async def play() -> None:
+        sent: asyncio.Queue[Message] = asyncio.Queue()
+        call = send_in_parts(sent)
+        with call.right_of_way.taken():
+            waiting = asyncio.create_task(call.start())
+            for _ in range(5):
+                sent.put_nowait(part(bytes(MAX_HELD_BYTES // 2), more_body=True))
+            sent.put_nowait(part(b"", more_body=False))
+            await asyncio.sleep(0.01)
+            assert sent.qsize() == 4
+        await waiting
+        assert len(call.heard) == 6
 
     run(play)
 

@@ -195,7 +195,8 @@ def test_a_page_that_is_closed_leaves_nothing_unsaid(
         page.keyboard.type("x")
         ghost(page, "total / len(values)")
         page.goto("about:blank")
-    rows = rows_of(database, "requested", "shown", "dismissed")
+        # The tab stays: a browser that ends right behind the page may take its last words along.
+        rows = rows_of(database, "requested", "shown", "dismissed")
     assert only(rows, "dismissed")["dismiss_reason"] == "other"
 
 
