@@ -2,6 +2,7 @@
 
 Composes `fimeval.bench` and owns no rule of measuring. Stdout gets the table and, as its last
 line, the JSON line; progress goes to stderr.
+Longer than most files because every bench goes the same way, read side by side.
 """
 
 import asyncio
